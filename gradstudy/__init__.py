@@ -1,0 +1,20 @@
+"""gradstudy: measure what the chain rule does to gradients in a network, and decide what is claimed about it."""
+
+import lazy_loader as _lazy
+
+__version__ = "0.1.0"
+
+# Names are loaded when first used, so that `import gradstudy` brings in neither torch nor pandas (SPEC 1).
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "chains.time": ["time_chain"],
+        "chains.hooked": ["chains"],
+        "chains.chain": ["Chain"],
+        "measure.gradient_norms": ["gradient_norms"],
+        "measure.jacobian_spectra": ["jacobian_spectra"],
+        "measure.product_spectrum": ["product_spectrum"],
+        "records": ["record"],
+        "study.load": ["load"],
+    },
+)

@@ -1,0 +1,1 @@
+"""Chains: a network as a chain of maps."""

@@ -1,0 +1,1 @@
+"""Claims of the literature and the rules that decide them."""

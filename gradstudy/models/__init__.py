@@ -1,0 +1,1 @@
+"""Models: cells and initialisations."""

@@ -1,0 +1,1 @@
+"""Figures: one of one result each, tidy tables in, Axes out."""

@@ -1,0 +1,1 @@
+"""Reports: report.json, HTML pages, PDF, citations."""

@@ -1,0 +1,1 @@
+"""Random and adversarial search against a bound."""

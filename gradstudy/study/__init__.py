@@ -1,0 +1,1 @@
+"""Studies: specification, grid, identity, ledger, execution."""

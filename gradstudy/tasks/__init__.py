@@ -1,0 +1,1 @@
+"""Tasks: synthetic sequences and real data sets."""

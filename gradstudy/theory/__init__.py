@@ -1,0 +1,1 @@
+"""Bounds and predictions of the papers, in numpy."""
