@@ -124,3 +124,10 @@ class UnknownFigureError(GradstudyError, LookupError):
 
 class ReportError(GradstudyError, ValueError):
     """A report cannot be built from what is there."""
+
+
+# Running
+
+
+class OversubscribedError(GradstudyError, ValueError):
+    """More threads were asked for than there are cores."""
