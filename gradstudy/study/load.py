@@ -1,0 +1,44 @@
+"""Reading a study's records back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradstudy.errors import RecordError
+from gradstudy.study.catalog import find_study
+from gradstudy.study.results import collect
+from gradstudy.study.workspace import find_workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def load(study: str, table: str, profile: str = "standard", workspace: str | Path | None = None) -> pd.DataFrame:
+    """Rows that the runs of a study recorded under a name.
+
+    Args:
+        study: its name.
+        table: name of the record.
+        profile: whose runs are read.
+        workspace: where they lie; default `GRADSTUDY_WORKSPACE`, else the current folder.
+
+    Returns:
+        The rows of all finished runs in grid order, behind the columns `run` (12 characters of its digest), `group`,
+        `control` (empty for a point of the grid) and one a parameter.
+
+    Raises:
+        UnknownStudyError: no such study.
+        UnknownProfileError: the study has no such profile.
+        RecordError: no finished run recorded such a table.
+    """
+    place = find_workspace(Path(workspace) if workspace else None)
+    results = collect(find_study(study, place), profile, place)
+    if table in results.tables:
+        return results.tables[table]
+    raise RecordError(
+        f"the table {table!r} of {study} ({profile}) in {place}",
+        needed=f"one of: {', '.join(results.tables) or '(no finished run recorded a table)'}",
+        why="a table is there once a run has recorded it",
+        remedy=f"`gradstudy run {study} --profile {profile}`, or name the workspace",
+    )

@@ -1,0 +1,76 @@
+"""One `gradstudy run` at a time on a study."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gradstudy.errors import StudyHeldError
+from gradstudy.records import storage_error
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[int]:
+    """Hold a study by the lock in its folder of runs.
+
+    Yields:
+        The lock's file descriptor. A process that inherits it shares the hold, so that runs whose parent was killed
+        keep the study until they have ended too.
+
+    Raises:
+        StudyHeldError: another run holds it.
+    """
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        if not _lock(descriptor):
+            raise _held(path, os.pread(descriptor, 1000, 0))
+        _sign(path, descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(path: Path, descriptor: int) -> None:
+    since = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    holder = {"pid": os.getpid(), "host": platform.node(), "since": since}
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(holder).encode())
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _held(path: Path, content: bytes) -> StudyHeldError:
+    try:
+        holder = json.loads(content)
+        by = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (ValueError, KeyError, TypeError):
+        by = "another process"
+    return StudyHeldError(
+        f"the study {path.parent.name!r} is held by {by}",
+        needed="one `gradstudy run` at a time on a study and workspace",
+        why="two would write the same folders",
+        remedy="wait until it has ended, or run in another workspace (--workspace)",
+    )
