@@ -1,0 +1,58 @@
+"""All claims by id: the `CLAIMS` of the modules listed here, one module a paper."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from functools import cache
+from types import MappingProxyType
+
+from gradstudy.claims.claim import Claim
+from gradstudy.errors import UnknownClaimError
+
+MODULES = ("pascanu2013",)
+"""Modules of `gradstudy.claims` that hold a paper's claims."""
+
+
+def find(claim_id: str) -> Claim:
+    """The claim of that id.
+
+    Raises:
+        UnknownClaimError: no listed module has it, or two have it.
+    """
+    known = _known()
+    if claim_id not in known:
+        raise UnknownClaimError(
+            f"claim {claim_id!r}",
+            needed=f"one of {', '.join(known)}",
+            why="a report decides only claims whose measure, region and controls were fixed beforehand",
+            remedy="correct the id in study.yaml, or add the claim to its paper's module in gradstudy/claims",
+        )
+    return known[claim_id]
+
+
+def collect(papers: Iterable[tuple[str, Iterable[Claim]]]) -> dict[str, Claim]:
+    """Claims by id, in the order given; an id that comes twice is refused.
+
+    Args:
+        papers: name of a module and its claims.
+    """
+    claims: dict[str, Claim] = {}
+    homes: dict[str, str] = {}
+    for paper, own in papers:
+        for claim in own:
+            if claim.id in claims:
+                raise UnknownClaimError(
+                    f"claim {claim.id!r} in {homes[claim.id]} and in {paper}",
+                    needed="an id of its own for every claim",
+                    why="a study that names the id could be decided on either",
+                    remedy=f"rename the claim in {paper}",
+                )
+            claims[claim.id], homes[claim.id] = claim, paper
+    return claims
+
+
+@cache
+def _known() -> MappingProxyType[str, Claim]:
+    modules = ((name, importlib.import_module(f"gradstudy.claims.{name}")) for name in MODULES)
+    return MappingProxyType(collect((name, module.CLAIMS) for name, module in modules))

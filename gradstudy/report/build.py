@@ -1,0 +1,117 @@
+"""Reports from records: tables, claims, figures, report.json, page and PDF of a study, and the index of a profile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradstudy.records import write_atomic
+from gradstudy.report import ledger
+from gradstudy.report.inputs import stamp
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gradstudy.claims.claim import Claim
+    from gradstudy.report.assess import Assessment
+    from gradstudy.report.gallery import Picture
+    from gradstudy.study.catalog import Study
+    from gradstudy.study.results import Results
+
+
+def build_all(studies: Sequence[Study], profile: str, workspace: Path) -> Path:
+    """Build what has changed: the report of every study that has runs, and the index over all reports there.
+
+    Args:
+        studies: the studies to look at; one without runs in this profile is left alone.
+        profile: name of the profile.
+        workspace: holds `runs/` and `reports/`.
+
+    Returns:
+        The folder `reports/<profile>`.
+
+    Raises:
+        ReportError: a report cannot be built; the former one is untouched.
+        StorageError: the disk is full or read-only; the former report is untouched.
+    """
+    folder = workspace / "reports" / profile
+    for study in studies:
+        current = stamp(study, profile, workspace)
+        if current and current != _stamp_of(folder / study.slug):
+            _build_from_runs(study, profile, workspace, current)
+    _build_index(folder, profile)
+    return folder
+
+
+def build(results: Results, find_claim: Callable[[str], Claim], target: Path, stamp: str) -> None:
+    """Build one report in `target`, all of it or nothing.
+
+    Args:
+        results: a profile's runs, tables and evidence.
+        find_claim: the claim of an id.
+        target: the report's folder.
+        stamp: digest of the report's inputs, by which the next build knows whether anything changed.
+    """
+    from gradstudy.report import content, page, pdf, tables
+    from gradstudy.report.workshop import replacing
+
+    with replacing(target) as folder:
+        files = {name: tables.as_bytes(table) for name, table in results.tables.items()}
+        for name, written in files.items():
+            write_atomic(folder / tables.FOLDER / f"{name}.csv", written)
+        # From here on everything is made from what was written, as a reader of the folder finds it.
+        kept = tables.read(folder)
+        pictures = _draw(results, files, kept, folder)
+        material = content.Material(results, _assess(results, find_claim, kept), pictures, files, kept, stamp)
+        write_atomic(folder / "report.json", content.as_bytes(content.report(material)))
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        write_atomic(folder / "report.pdf", pdf.render(folder))
+        write_atomic(folder / "index.html", page.study_page(report, folder))
+
+
+def _draw(
+    results: Results, files: Mapping[str, bytes], kept: Mapping[str, pd.DataFrame], folder: Path
+) -> tuple[Picture, ...]:
+    from gradstudy.report.gallery import Shelf, draw_all
+
+    pictures = draw_all(results.study.folder, Shelf(results.study.slug, files, kept, results.runs))
+    for picture in pictures:
+        for name, drawn in picture.files.items():
+            write_atomic(folder / name, drawn)
+    return pictures
+
+
+def _assess(
+    results: Results, find_claim: Callable[[str], Claim], kept: Mapping[str, pd.DataFrame]
+) -> tuple[Assessment, ...]:
+    from gradstudy.report.assess import Records, assess
+
+    records = Records(results.profile, results.runs, kept)
+    return tuple(assess(find_claim(claim), groups, records) for claim, groups in results.study.spec.claims.items())
+
+
+def _build_from_runs(study: Study, profile: str, workspace: Path, stamp: str) -> None:
+    from gradstudy.claims.registry import find
+    from gradstudy.study.results import collect
+
+    build(collect(study, profile, workspace), find, workspace / "reports" / profile / study.slug, stamp)
+
+
+def _build_index(folder: Path, profile: str) -> None:
+    reports = ledger.load_all(folder)
+    if reports:
+        from gradstudy.report import page
+
+        index = page.index_page(reports, profile)
+        file = folder / "index.html"
+        if not file.is_file() or file.read_bytes() != index:
+            write_atomic(file, index)
+
+
+def _stamp_of(report_folder: Path) -> str:
+    try:
+        return str(json.loads((report_folder / "report.json").read_text(encoding="utf-8"))["stamp"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # no report, or one that cannot be read: build it

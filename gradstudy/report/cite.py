@@ -1,0 +1,124 @@
+"""Citing a figure: BibTeX and a LaTeX snippet, by id or from a PNG that has left its report."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from gradstudy.errors import UnknownFigureError
+from gradstudy.report import edition, pictures, prose
+from gradstudy.report.pictures import Identity
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+}
+
+
+def cite(figure: str, workspace: Path) -> str:
+    """BibTeX entry and LaTeX snippet of a figure.
+
+    Args:
+        figure: `study/function`, optionally with `@digest`, or the path of a PNG that gradstudy drew.
+        workspace: where `reports/` is; not needed for a PNG.
+
+    Raises:
+        UnknownFigureError: no report has the figure, or the picture is not one of ours.
+    """
+    path = Path(figure)
+    if path.suffix.lower() == ".png":
+        return _citation(pictures.identity_of(_existing(path)), path.name)
+    known = list(_known(workspace / "reports"))
+    for identity, file in known:
+        if figure in (identity.id, identity.id.partition("@")[0]):
+            return _citation(identity, file)
+    raise _unknown(figure, [identity.id for identity, _ in known])
+
+
+def bibtex(figure_id: str, title: str, version: str, date: str) -> str:
+    """The BibTeX entry of a figure."""
+    name, _, digest = figure_id.partition("@")
+    key = re.sub(r"[^A-Za-z0-9]+", "-", f"gradstudy-{name}-{digest[:6]}").strip("-")
+    fields = {
+        "author": f"{{{edition.AUTHOR}}}",
+        "title": f"{{{latex(title)}}}",
+        "year": date[:4],
+        "version": latex(version),
+        "howpublished": f"Figure drawn with gradstudy {latex(version)}",
+        "note": rf"Figure id \texttt{{{latex(figure_id)}}}",
+    }
+    body = "".join(f"  {field} = {{{value}}},\n" for field, value in fields.items())
+    return f"@misc{{{key},\n{body}}}"
+
+
+def latex(text: str) -> str:
+    """The text with every sign that LaTeX would act on escaped."""
+    return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+def _citation(identity: Identity, file: str) -> str:
+    entry = bibtex(identity.id, identity.title, identity.version, identity.date)
+    key = entry[len("@misc{") : entry.index(",")]
+    return f"{entry}\n\n{_snippet(identity, file, key)}\n"
+
+
+def _snippet(identity: Identity, file: str, key: str) -> str:
+    return "\n".join(
+        (
+            r"% needs \usepackage{graphicx}; compile with lualatex or xelatex for the mathematical signs",
+            r"\begin{figure}",
+            r"  \centering",
+            rf"  \includegraphics[width=\columnwidth]{{{file}}}",
+            rf"  \caption{{{latex(identity.caption)} From~\cite{{{key}}}.}}",
+            rf"  \label{{fig:{key}}}",
+            r"\end{figure}",
+        )
+    )
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    raise UnknownFigureError(
+        f"no file {path}",
+        needed="a PNG that gradstudy drew, or an id such as study/figure",
+        why="there is nothing to cite",
+        remedy="correct the path",
+    )
+
+
+def _known(reports: Path) -> Iterator[tuple[Identity, str]]:
+    found = sorted(reports.glob("*/[!.]*/report.json"), key=lambda path: (path.parts[-3] != "standard", path.parts))
+    for path in found:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        for figure in report["figures"]:
+            if not figure["missing"]:
+                words = prose.plain(figure["caption"])
+                yield (
+                    Identity(figure["id"], figure["title"], words, report["version"], report["date"]),
+                    str(path.relative_to(reports.parent).parent / figure["png"]),
+                )
+
+
+def _unknown(figure: str, known: list[str]) -> UnknownFigureError:
+    names = sorted({figure_id.partition("@")[0] for figure_id in known})
+    return UnknownFigureError(
+        f"figure {figure!r}",
+        needed=f"one of {', '.join(names)}" if names else "a figure of a report, and there is no report yet",
+        why="only a figure with an identity can be cited",
+        remedy="correct the id" if names else "build the reports: gradstudy run",
+    )

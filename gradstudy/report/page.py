@@ -1,0 +1,66 @@
+"""The HTML pages: one a study and one index, each a single file that needs nothing else to be read."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gradstudy.report.cite import bibtex
+
+
+def study_page(report: Mapping[str, Any], folder: Path) -> bytes:
+    """The page of one study; its figures are read from the report's folder and put into the page."""
+    shown = [{**figure, "src": _data_uri(folder, figure), "bibtex": _bibtex(figure, report)} for figure in _all(report)]
+    return _rendered("study.html.j2", report=report, figures=shown)
+
+
+def index_page(reports: Sequence[tuple[Mapping[str, Any], Path]], profile: str) -> bytes:
+    """The index of a profile's studies.
+
+    Args:
+        reports: content and folder of each study's report.
+        profile: name of the profile.
+    """
+    studies = [{"report": report, "lead": _lead(report, folder)} for report, folder in reports]
+    return _rendered("index.html.j2", studies=studies, profile=profile)
+
+
+def _lead(report: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
+    drawn = next((figure for figure in _all(report) if figure["svg"]), None)
+    return drawn and {**drawn, "src": _data_uri(folder, drawn)}
+
+
+def _all(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(report["figures"])
+
+
+def _bibtex(figure: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    return "" if figure["missing"] else bibtex(figure["id"], figure["title"], report["version"], report["date"])
+
+
+def _data_uri(folder: Path, figure: Mapping[str, Any]) -> str:
+    # A picture of its own, not inline SVG: the ids inside two figures would meet in one page.
+    if not figure["svg"]:
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode((folder / figure['svg']).read_bytes()).decode()}"
+
+
+def _rendered(template: str, **context: Any) -> bytes:
+    return _environment().get_template(template).render(**context).encode()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("gradstudy.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,103 @@
+"""Pictures on disk: PNG and SVG whose bytes are a function of the figure, and that say what they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradstudy.errors import UnknownFigureError
+from gradstudy.report import edition
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FOLDER = "figures"
+
+# Text keys of our PNG files beside the standard Title and Author.
+_ID, _CAPTION, _VERSION, _DATE = "gradstudy-figure", "gradstudy-caption", "gradstudy-version", "gradstudy-date"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a picture says of itself.
+
+    Args:
+        id: `<study>/<function>@<digest of its tables>`.
+        title: one line.
+        caption: the caption's words, without markup.
+        version: edition of gradstudy that drew it.
+        date: date of the report, ISO 8601.
+    """
+
+    id: str
+    title: str
+    caption: str
+    version: str
+    date: str
+
+
+def png(figure: Figure, identity: Identity) -> bytes:
+    """The figure as PNG at 200 dots an inch, with its identity in text keys."""
+    keys: dict[str, str | None] = {
+        "Title": identity.title,
+        "Author": edition.AUTHOR,
+        _ID: identity.id,
+        _CAPTION: identity.caption,
+        _VERSION: identity.version,
+        _DATE: identity.date,
+        "Software": None,
+    }
+    return _saved(figure, "png", keys)
+
+
+def svg(figure: Figure, identity: Identity) -> bytes:
+    """The figure as SVG, with its identity in the metadata that the format knows."""
+    keys: dict[str, str | None] = {
+        "Title": identity.title,
+        "Identifier": identity.id,
+        "Description": identity.caption,
+        "Publisher": f"gradstudy {identity.version}",
+        "Date": None,
+        "Creator": None,
+    }
+    return _saved(figure, "svg", keys)
+
+
+def identity_of(path: Path) -> Identity:
+    """What a PNG of ours says of itself, wherever it has got to.
+
+    Raises:
+        UnknownFigureError: the file is no PNG, or not one of ours.
+    """
+    keys = _text_keys(path)
+    if _ID not in keys:
+        raise UnknownFigureError(
+            f"{path.name} without gradstudy's metadata",
+            needed="a PNG that gradstudy drew, with its text keys still in it",
+            why="the picture alone does not say which figure of which study it is",
+            remedy="cite by id (`gradstudy cite STUDY/FIGURE`), or take the original file from the report",
+        )
+    return Identity(*(keys.get(key, "") for key in (_ID, "Title", _CAPTION, _VERSION, _DATE)))
+
+
+def _text_keys(path: Path) -> dict[str, str]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            picture.load()  # text may stand behind the pixels
+            return dict(getattr(picture, "text", {}))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        return {}
+
+
+def _saved(figure: Figure, kind: str, keys: Mapping[str, str | None]) -> bytes:
+    from gradstudy.plot import style
+
+    buffer = io.BytesIO()
+    with style.context():
+        figure.savefig(buffer, format=kind, metadata=keys)
+    return buffer.getvalue()
