@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gradstudy.report.gallery import Picture
     from gradstudy.study.results import Results, RunSummary
 
-SCHEMA = 1
-
 
 @dataclass(frozen=True)
 class Material:
@@ -48,7 +46,7 @@ def report(material: Material) -> dict[str, Any]:
     results = material.results
     spec = results.study.spec
     return {
-        "schema": SCHEMA,
+        "schema": edition.SCHEMA,
         "study": results.study.slug,
         "profile": results.profile,
         "title": spec.title,
@@ -128,10 +126,9 @@ def _control(outcome: ControlOutcome) -> dict[str, Any]:
 def _controls_in_words(controls: tuple[ControlOutcome, ...]) -> str:
     if not controls:
         return "none"
+    if all(not outcome.found for outcome in controls):
+        return "not measured" if any(outcome.runs.ok for outcome in controls) else "not run"
     planted = sum(outcome.as_planted for outcome in controls)
-    absent = sum(not outcome.found for outcome in controls)
-    if absent == len(controls):
-        return "not run"
     return f"{planted} of {len(controls)} as planted"
 
 

@@ -12,6 +12,8 @@ import gradstudy
 from gradstudy.errors import ReportError
 
 AUTHOR = "the gradstudy developers"
+SCHEMA = 1
+"""Form of report.json."""
 
 _PACKAGE = Path(__file__).parents[1]
 # The wheel carries the file inside the package, a clone beside it.

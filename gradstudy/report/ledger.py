@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gradstudy.errors import ReportError
+from gradstudy.report import edition
+
 
 def rows(reports_folder: Path) -> list[dict[str, Any]]:
     """Rows of all reports in `reports/<profile>`, ordered by study and then as the study lists its claims.
@@ -17,9 +20,12 @@ def rows(reports_folder: Path) -> list[dict[str, Any]]:
 
 
 def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
-    """Content and folder of every report in `reports/<profile>`."""
-    files = sorted(reports_folder.glob("[!.]*/report.json"))
-    return [(json.loads(path.read_text(encoding="utf-8")), path.parent) for path in files]
+    """Content and folder of every report in `reports/<profile>`.
+
+    Raises:
+        ReportError: a report.json is cut off, or of another edition's form.
+    """
+    return [(_load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
 
 
 def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
@@ -34,16 +40,32 @@ def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading, share in (("Claim", 0), ("Verdict", 3), ("Effect (95 % interval)", 4), ("n", 0), ("Controls", 2)):
+    for heading, share in (("Claim", 0), ("Verdict", 3), ("Effect (interval)", 4), ("n", 0), ("Controls", 2)):
         table.add_column(heading, ratio=share or None, no_wrap=not share, overflow="fold")
-    table.add_column("Statement", ratio=5)
+    table.add_column("Statement", ratio=6)
     table.add_column("Study", ratio=3, overflow="fold")
     for row in rows:
         cells = ("claim", "verdict", "effect", "n", "controls", "short", "study")
         table.add_row(*(Text(row[cell]) for cell in cells))
     buffer = StringIO()
     Console(file=buffer, width=width, color_system=None, force_terminal=False).print(table)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    return "\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").splitlines()).rstrip()
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if report["schema"] == edition.SCHEMA:
+            return dict(report)
+        came = f"is of schema {report['schema']}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        came = f"cannot be read ({error})"
+    raise ReportError(
+        f"{'/'.join(path.parts[-3:])} {came}",
+        needed=f"a report of schema {edition.SCHEMA}, as gradstudy writes it",
+        why="its claims and figures would be missing from the ledger without a word",
+        remedy="remove its folder, then `gradstudy run` or `gradstudy report`",
+    )
 
 
 def _rows(report: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,35 @@
+"""The made-up study, and its report built once."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("synthetic.py")
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("synthetic_study", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def workspace(synthetic: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("workspace")
+    synthetic.build_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def report(workspace: Path) -> Path:
+    return workspace / "reports" / "standard" / "made-up"

@@ -1,0 +1,140 @@
+"""Oracles: modification times and loaded modules of a second build; the stamp against edits of each kind of input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gradstudy.claims import registry
+from gradstudy.errors import ReportError
+from gradstudy.report import ledger
+from gradstudy.report.build import build_all
+from gradstudy.report.inputs import stamp
+from gradstudy.study.catalog import Study, find_study
+from gradstudy.study.ledger import write_entry
+from gradstudy.study.outcome import Failure, Outcome
+from gradstudy.study.plan import make_plan
+
+NOTEBOOK = """
+# %% tags=["parameters"]
+activation: str = "tanh"
+seed: int = 0
+gain: float = 1.0
+size: int = 8
+
+# %%
+print(activation)
+"""
+
+
+def leave_runs(study: Study, workspace: Path, *, seconds: float = 1.0, profile: str = "standard") -> None:
+    """Run folders as the runs of a profile leave them."""
+    for place, planned in enumerate(make_plan(study, profile, workspace).points):
+        (planned.folder / "records").mkdir(parents=True, exist_ok=True)
+        rate = planned.point.parameters["gain"] * 0.5 - 0.25 + 0.001 * place
+        (planned.folder / "records" / "rates.csv").write_text(f"rate\n{rate}\n")
+        request = {"study": study.slug, "digest": planned.digest, "parameters": dict(planned.point.parameters)}
+        evidence = {"modules": {}, "versions": {"python": "3.11.0"}}
+        details = {"evidence": evidence, "started": seconds, "seconds": seconds}
+        write_entry(planned.folder, request, Outcome("ok"), details)
+
+
+@pytest.fixture
+def study(synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    monkeypatch.setattr(registry, "find", synthetic.CLAIMS.__getitem__)
+    folder = synthetic.write_study(tmp_path / "studies" / "made-up").folder
+    (folder / "study.yaml").write_text(yaml.safe_dump(synthetic.SPEC), encoding="utf-8")
+    (folder / "notebook.py").write_text(NOTEBOOK, encoding="utf-8")
+    return find_study("made-up", tmp_path)
+
+
+def times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_reports_and_index_are_built_from_runs(study: Study, tmp_path: Path):
+    leave_runs(study, tmp_path)
+    folder = build_all([study], "standard", tmp_path)
+    assert folder == tmp_path / "reports" / "standard"
+    assert {path.name for path in folder.iterdir()} == {"index.html", "made-up"}
+    rows = ledger.rows(folder)
+    assert rows[0]["verdict"] == "SUPPORTED"
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    assert 'href="made-up/index.html"' in index
+    assert "data:image/svg+xml;base64," in index
+    assert "<script>" not in index
+
+
+def test_nothing_is_built_twice_and_pandas_is_not_even_loaded(study: Study, tmp_path: Path):
+    leave_runs(study, tmp_path)
+    folder = build_all([study], "standard", tmp_path)
+    before = times(folder)
+    code = (
+        "import sys; from pathlib import Path; from gradstudy.report.build import build_all\n"
+        "from gradstudy.study.catalog import find_study\n"
+        "workspace = Path(sys.argv[1]); build_all([find_study('made-up', workspace)], 'standard', workspace)\n"
+        "assert not {'pandas', 'matplotlib', 'typst', 'torch'} & sys.modules.keys(), sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert times(folder) == before
+
+
+def test_a_run_again_with_the_same_records_gives_the_same_report(study: Study, tmp_path: Path):
+    leave_runs(study, tmp_path)
+    first = stamp(study, "standard", tmp_path)
+    leave_runs(study, tmp_path, seconds=99.0)
+    assert stamp(study, "standard", tmp_path) == first
+
+
+def test_the_stamp_sees_every_input(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    leave_runs(study, tmp_path)
+    stamps = [stamp(study, "standard", tmp_path)]
+    planned = make_plan(study, "standard", tmp_path).points[0]
+    request = {"study": study.slug, "digest": planned.digest, "parameters": dict(planned.point.parameters)}
+    failed = Outcome("failed", Failure("ValueError", "boom"))
+    write_entry(planned.folder, request, failed, {"evidence": None, "started": 0.0, "seconds": 1.0})
+    stamps.append(stamp(study, "standard", tmp_path))
+    with (study.folder / "figures.py").open("a") as file:
+        file.write("\n# changed\n")
+    stamps.append(stamp(study, "standard", tmp_path))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    stamps.append(stamp(study, "standard", tmp_path))
+    monkeypatch.setattr("gradstudy.__version__", "9.9.9")
+    stamps.append(stamp(study, "standard", tmp_path))
+    assert len(set(stamps)) == len(stamps)
+
+
+def test_a_study_without_runs_keeps_the_report_that_is_there(study: Study, tmp_path: Path):
+    leave_runs(study, tmp_path)
+    folder = build_all([study], "standard", tmp_path)
+    before = times(folder)
+    (tmp_path / "runs").rename(tmp_path / "elsewhere")
+    build_all([study], "standard", tmp_path)
+    assert times(folder) == before
+    assert stamp(study, "standard", tmp_path) == stamp(study, "paper", tmp_path) == ""
+
+
+def test_a_broken_report_is_built_again(study: Study, tmp_path: Path):
+    leave_runs(study, tmp_path)
+    report = build_all([study], "standard", tmp_path) / "made-up" / "report.json"
+    whole = report.read_bytes()
+    report.write_bytes(whole[:100])
+    build_all([study], "standard", tmp_path)
+    assert report.read_bytes() == whole
+    assert json.loads(whole)["stamp"] == stamp(study, "standard", tmp_path)
+
+
+def test_a_report_that_cannot_be_read_is_named(study: Study, tmp_path: Path):
+    leave_runs(study, tmp_path)
+    folder = build_all([study], "standard", tmp_path)
+    other = folder / "other"
+    other.mkdir()
+    for content in ("{", '{"schema": 0}', "[]"):
+        (other / "report.json").write_text(content)
+        with pytest.raises(ReportError, match=r"standard/other/report\.json"):
+            ledger.rows(folder)

@@ -1,0 +1,66 @@
+"""Oracles: the id in report.json; the PNG's own text keys; LaTeX's list of special characters."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from gradstudy.errors import UnknownFigureError
+from gradstudy.report.cite import cite, latex
+
+
+@pytest.fixture
+def growth(report: Path) -> str:
+    return json.loads((report / "report.json").read_text(encoding="utf-8"))["figures"][0]["id"]
+
+
+def test_a_figure_is_cited_by_its_id(workspace: Path, growth: str):
+    text = cite("made-up/growth", workspace)
+    assert text == cite(growth, workspace)
+    assert text.startswith("@misc{gradstudy-made-up-growth-")
+    for part in ("author = {{the gradstudy developers}}", "year = {2026}", "version = {0.1.0}", latex(growth)):
+        assert part in text
+    assert r"\includegraphics[width=\columnwidth]{reports/standard/made-up/figures/growth.png}" in text
+
+
+def test_a_lone_png_knows_what_it_is(workspace: Path, report: Path, tmp_path: Path, growth: str):
+    lone = tmp_path / "from-a-talk.png"
+    shutil.copy(report / "figures" / "growth.png", lone)
+    text = cite(str(lone), tmp_path)
+    assert latex(growth) in text
+    assert text.replace("from-a-talk.png", "reports/standard/made-up/figures/growth.png") == cite(growth, workspace)
+
+
+def test_nothing_in_the_caption_is_a_command_of_latex(workspace: Path):
+    text = cite("made-up/growth", workspace)
+    caption = next(line for line in text.splitlines() if r"\caption" in line)
+    assert r"\textless{}b\textgreater{}each" in caption
+    assert r"\#import \textquotedbl{}evil.typ\textquotedbl{}" in caption
+    assert "Drawn from 12 runs" in caption
+    assert latex(r"\a{b}$&#%_^~") == (r"\textbackslash{}a\{b\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}")
+
+
+def test_an_unknown_figure_is_refused_with_the_known_ids(workspace: Path, tmp_path: Path):
+    with pytest.raises(UnknownFigureError, match="made-up/growth, made-up/spectrum"):
+        cite("made-up/shrinkage", workspace)
+    with pytest.raises(UnknownFigureError, match="no report yet"):
+        cite("made-up/growth", tmp_path)
+
+
+def test_an_outdated_digest_is_not_taken_for_the_figure(workspace: Path):
+    with pytest.raises(UnknownFigureError):
+        cite("made-up/growth@000000000000", workspace)
+
+
+def test_a_picture_without_our_metadata_is_refused(tmp_path: Path):
+    Figure().savefig(tmp_path / "theirs.png")
+    (tmp_path / "text.png").write_text("not a picture")
+    for name in ("theirs.png", "text.png"):
+        with pytest.raises(UnknownFigureError, match="without gradstudy's metadata"):
+            cite(str(tmp_path / name), tmp_path)
+    with pytest.raises(UnknownFigureError, match="no file"):
+        cite(str(tmp_path / "gone.png"), tmp_path)

@@ -1,0 +1,31 @@
+"""Oracle: the claims in report.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gradstudy.report import ledger
+
+
+def test_one_row_a_claim(report: Path):
+    rows = ledger.rows(report.parent)
+    assert [row["claim"] for row in rows] == ["M1", "M2", "M3", "M4"]
+    assert rows[0]["verdict"] == "SUPPORTED"
+    assert rows[0]["controls"] == "1 of 1 as planted"
+    assert rows[1]["verdict"] == "undecided: control no-growth came out INCONCLUSIVE"
+    assert {row["study"] for row in rows} == {"made-up"}
+
+
+@pytest.mark.parametrize("width", [100, 120])
+def test_the_ledger_fits_a_terminal(report: Path, width: int):
+    text = ledger.as_text(ledger.rows(report.parent), width)
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("SUPPORTED", "M4", "made-up", "1 of 1", "nats"):
+        assert word in text
+
+
+def test_no_report_is_an_empty_ledger(tmp_path: Path):
+    assert ledger.rows(tmp_path / "reports" / "quick") == []
+    assert "gradstudy run" in ledger.as_text([])
