@@ -1,0 +1,131 @@
+"""Chain: states, links and the output a loss is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gradstudy.chains.links import Links
+from gradstudy.errors import LinkRangeError, LossError
+
+Loss = Tensor | Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A network as a chain of maps s_0 -> s_1 -> ... -> s_T.
+
+    Args:
+        output: what the module returns as output, in its own layout; requires grad, so that a loss can be computed
+            from it.
+        states: s_0 .. s_T, `(T + 1, batch, n)`, detached.
+        links: the T maps' derivatives.
+        names: T + 1 names of the states.
+        method: how the links are differentiated.
+        partials: maps a loss to its direct partials with respect to the states, `(T + 1, batch, n)`.
+
+    Example:
+        >>> import torch, gradstudy as gs
+        >>> chain = gs.time_chain(torch.nn.RNN(3, 4), torch.randn(10, 2, 3))
+        >>> chain.length, tuple(chain.states.shape), tuple(chain.jacobian(1).shape)
+        (10, (11, 2, 4), (2, 4, 4))
+    """
+
+    output: Tensor
+    states: Float[Tensor, "states batch n"]
+    links: Links
+    names: tuple[str, ...]
+    method: str
+    partials: Callable[[Tensor], Tensor] = field(repr=False)
+
+    def __repr__(self) -> str:
+        _, batch, size = self.states.shape
+        return f"Chain(T={self.length}, batch={batch}, n={size}, {self.dtype}, {self.method})"
+
+    @property
+    def length(self) -> int:
+        """Number of links T."""
+        return self.links.length
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Dtype of states and links."""
+        return self.states.dtype
+
+    def jvp(self, t: int, v: Tensor) -> Tensor:
+        """J_t v, J_t = d s_t / d s_{t-1}.
+
+        Args:
+            t: 1 .. T.
+            v: `(batch, n_in)`, or a block of k vectors `(batch, n_in, k)`.
+
+        Returns:
+            `(batch, n_out)` or `(batch, n_out, k)`.
+
+        Raises:
+            LinkRangeError: t is not a link of the chain.
+        """
+        self._check(t)
+        return self.links.jvp(t, v)
+
+    def vjp(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u, J_t = d s_t / d s_{t-1}; shapes and errors as for `jvp`."""
+        self._check(t)
+        return self.links.vjp(t, u)
+
+    def jacobian(self, t: int) -> Float[Tensor, "batch n_out n_in"]:
+        """Dense J_t = d s_t / d s_{t-1} for each row of the batch, t = 1 .. T."""
+        self._check(t)
+        return self.links.jacobians(t - 1, t)[0]
+
+    def direct_partials(self, loss: Loss) -> Float[Tensor, "states batch n"]:
+        """Partials of the loss with respect to each state with all later states held, `(T + 1, batch, n)`.
+
+        Args:
+            loss: a scalar computed from `output`, or a callable of it.
+
+        Raises:
+            LossError: the loss is not a scalar, is not differentiable, or does not depend on the chain.
+        """
+        if callable(loss) and not isinstance(loss, Tensor):
+            with torch.enable_grad():
+                loss = loss(self.output)
+        check_loss(loss)
+        return self.partials(loss)
+
+    def _check(self, t: int) -> None:
+        if not 1 <= t <= self.length:
+            raise LinkRangeError(
+                f"link t={t}",
+                needed=f"1 <= t <= {self.length}: link t maps state t-1 to state t",
+                why="there is no such map in this chain",
+                remedy="count links from 1",
+            )
+
+
+def check_loss(loss: object) -> None:
+    """Raise LossError unless the loss is a differentiable real scalar."""
+    if not isinstance(loss, Tensor) or loss.numel() != 1 or loss.is_complex():
+        came = f"a loss of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+        raise LossError(
+            came,
+            needed="a real scalar tensor computed from chain.output, or a callable that returns one",
+            why="the gradient of a vector is not one direction",
+            remedy="sum or average the loss first, for instance loss.mean()",
+        )
+    if not loss.requires_grad:
+        raise independent_loss()
+
+
+def independent_loss() -> LossError:
+    """The error for a loss in which the chain does not occur."""
+    return LossError(
+        "a loss that does not depend on the chain",
+        needed="a loss computed from this chain's own output, with autograd enabled",
+        why="every gradient along the chain would read zero, which is not what was measured",
+        remedy="compute the loss from chain.output (not from a second forward pass, a detached copy or under no_grad)",
+    )

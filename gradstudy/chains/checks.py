@@ -1,0 +1,103 @@
+"""Checks of what a chain is made from, before anything is computed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gradstudy.errors import DropoutError, DTypeError, InputShapeError, NonFiniteError, UnsupportedModuleError
+
+
+def check_tensor(name: str, value: Tensor, dtype: torch.dtype) -> None:
+    """Raise DTypeError or NonFiniteError unless the tensor is real, of the module's dtype, and finite."""
+    if not value.is_floating_point() or value.dtype != dtype:
+        raise DTypeError(
+            f"{name} of dtype {value.dtype}",
+            needed=f"real floating point, {dtype} as the module's weights",
+            why="mixed precision would blur what is measured; integers and complex numbers have no real gradient here",
+            remedy=f"convert it first: {name}.to({dtype}), or module.to({name}.dtype)",
+        )
+    check_finite(name, value)
+
+
+def check_finite(name: str, value: Tensor) -> None:
+    """Raise NonFiniteError if the tensor holds NaN or infinity."""
+    wrong = int((~torch.isfinite(value)).sum())
+    if wrong:
+        raise NonFiniteError(
+            f"{name} has {wrong} non-finite of {value.numel()} numbers",
+            needed="finite numbers",
+            why="one NaN or infinity spreads to every gradient behind it",
+            remedy=f"look at {name} before measuring, for instance torch.isfinite({name}).all()",
+        )
+
+
+def check_states(states: Tensor) -> None:
+    """Raise NonFiniteError naming the first timestep whose state is not finite."""
+    finite = torch.isfinite(states).flatten(1).all(dim=1)
+    if bool(finite.all()):
+        return
+    first = int((~finite).nonzero()[0])
+    raise NonFiniteError(
+        f"the state at timestep t={first} is not finite",
+        needed="finite states s_0 .. s_T",
+        why="Jacobians and gradients from there on are undefined",
+        remedy=f"measure the first {max(first - 1, 0)} steps, or reduce the weights so that the state stays bounded",
+    )
+
+
+def check_module_dtype(module: nn.Module) -> None:
+    """Raise DTypeError or NonFiniteError for weights that cannot be measured."""
+    for name, weight in module.named_parameters():
+        if weight.is_complex() or not weight.is_floating_point():
+            raise DTypeError(
+                f"weight {name} of dtype {weight.dtype}",
+                needed="real floating point weights",
+                why="gradients are measured as Euclidean norms of real vectors",
+                remedy="use a real module, for instance module.float() or module.double()",
+            )
+        check_finite(f"weight {name}", weight.detach())
+
+
+def check_shape(name: str, value: Tensor, expected: tuple[int | None, ...], layout: str) -> None:
+    """Raise InputShapeError unless the shape is as expected (None: any size)."""
+    fits = value.dim() == len(expected) and all(
+        want is None or got == want for got, want in zip(value.shape, expected, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in expected)
+        raise InputShapeError(
+            f"{name} of shape {tuple(value.shape)}",
+            needed=f"({wanted}), that is {layout}",
+            why="a wrong axis would be taken for time or for the batch",
+            remedy=f"reshape or transpose {name}, and check batch_first",
+        )
+
+
+def check_length(steps: int) -> None:
+    """Raise InputShapeError for a sequence without steps."""
+    if steps == 0:
+        raise InputShapeError(
+            "inputs of 0 time steps",
+            needed="at least one step",
+            why="a chain without links has nothing to measure",
+            remedy="check which axis is time (batch_first)",
+        )
+
+
+def refuse_dropout(module: nn.RNNBase) -> None:
+    """Raise DropoutError for dropout between layers in train mode."""
+    if module.training and module.dropout > 0 and module.num_layers > 1:
+        raise DropoutError(
+            f"nn.{module.mode} with dropout={module.dropout} between its {module.num_layers} layers, in train mode",
+            needed="eval mode, or dropout=0",
+            why="the masks the fused module draws cannot be recovered, so its Jacobians cannot be known",
+            remedy="call module.eval() for the measurement",
+        )
+
+
+def unsupported(what: str, needed: str, remedy: str) -> UnsupportedModuleError:
+    """The error for a module or option whose links are not known exactly."""
+    return UnsupportedModuleError(
+        what, needed=needed, why="a number measured on another network would be worse than none", remedy=remedy
+    )

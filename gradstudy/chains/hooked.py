@@ -1,0 +1,115 @@
+"""chains: every recurrent layer of a user's model, from one hooked forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.graph import get_gradient_edge
+
+from gradstudy.chains.chain import Chain
+from gradstudy.chains.checks import unsupported
+from gradstudy.chains.recurrent import RecurrentCall, check_call, recurrent_chain
+
+
+@dataclass(frozen=True, eq=False)
+class Chains(Mapping[str, Chain]):
+    """The chains of a model's recurrent layers by name, and what the model returned.
+
+    Args:
+        result: the model's own output, in the graph.
+        by_name: module path to chain; the lower layers of a multi-layer module are `path[0]`, `path[1]`, ...; the
+            second call of one module is `path#2`.
+    """
+
+    result: Any
+    by_name: Mapping[str, Chain]
+
+    def __getitem__(self, name: str) -> Chain:
+        try:
+            return self.by_name[name]
+        except KeyError:
+            raise KeyError(f"no recurrent layer {name!r}; this model has: {', '.join(self.by_name)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+
+def chains(model: nn.Module, *inputs: Any) -> Chains:
+    """Every recurrent layer of a model as a chain, from one forward pass of the model as it is.
+
+    Args:
+        model: any module that holds `nn.RNN` layers.
+        inputs: what the model takes.
+
+    Returns:
+        A mapping of module paths to chains; `.result` is the model's own output, in the graph, from which the loss is
+        computed. A loss may use the final state h_n as well as the outputs.
+
+    Raises:
+        UnsupportedModuleError: the model holds no recurrent layer, or one without an exact chain.
+        Others as for `time_chain`.
+
+    Cost: one forward pass with hooks, which are gone afterwards (after an exception too), and one copy of the states.
+
+    Example:
+        >>> import torch, gradstudy as gs
+        >>> class Model(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.rnn = torch.nn.RNN(3, 4)
+        ...     def forward(self, x):
+        ...         return self.rnn(x)[0][-1].sum()
+        >>> found = gs.chains(Model(), torch.randn(10, 2, 3))
+        >>> norms = gs.gradient_norms(found["rnn"], found.result)
+        >>> tuple(norms.log_norm.shape)
+        (11, 2)
+    """
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.RNNBase)}
+    if not layers:
+        raise unsupported("a model without recurrent layers", "at least one nn.RNN", "use gs.time_chain for a cell")
+    found: dict[str, Chain] = {}
+    with ExitStack() as stack, torch.enable_grad():
+        for name, module in layers.items():
+            handle = module.register_forward_hook(_keep(found, name), with_kwargs=True)
+            stack.callback(handle.remove)
+        result = model(*inputs)
+    return Chains(result, found)
+
+
+def _keep(found: dict[str, Chain], name: str) -> Any:
+    """A forward hook that keeps a call's chains; gradient edges survive later in-place changes of the output."""
+
+    def hook(module: nn.RNN, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+        inputs = args[0] if args else kwargs["input"]
+        state = args[1] if len(args) > 1 else kwargs.get("hx")
+        check_call(module, inputs, state)
+        output, final = result
+        if not output.requires_grad:
+            output, final = output.detach().requires_grad_(), final.detach().requires_grad_()
+        state = None if state is None else state.detach().clone()
+        targets = (get_gradient_edge(output), get_gradient_edge(final))
+        call = RecurrentCall(module, inputs.detach(), state, output, targets)
+        path = _unused(name, found)
+        last = module.num_layers - 1
+        for layer in range(last):
+            found[f"{path}[{layer}]"] = recurrent_chain(call, layer)
+        found[path] = recurrent_chain(call, last)
+        return output, final
+
+    return hook
+
+
+def _unused(name: str, found: Mapping[str, Chain]) -> str:
+    """The name itself for the first call of a module, `name#2` for the second, ..."""
+    count = 1
+    while (path := name if count == 1 else f"{name}#{count}") in found:
+        count += 1
+    return path

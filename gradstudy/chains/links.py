@@ -1,0 +1,170 @@
+"""Links s_{t-1} -> s_t of a chain: Jacobian-vector products, vector-Jacobian products and dense Jacobians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from gradstudy.errors import UnsupportedModuleError
+
+
+@runtime_checkable
+class Links(Protocol):
+    """The T links of a chain. Vectors are `(batch, n)`, blocks of k vectors `(batch, n, k)`; t runs from 1 to T."""
+
+    @property
+    def length(self) -> int:
+        """Number of links T."""
+
+    def jvp(self, t: int, v: Tensor) -> Tensor:
+        """J_t v for each row of the batch."""
+
+    def vjp(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u for each row of the batch."""
+
+    def jacobians(self, start: int, stop: int) -> Tensor:
+        """Dense Jacobians of the links start + 1 .. stop, `(stop - start, batch, n_out, n_in)`."""
+
+    def double(self) -> Links:
+        """The same links with products in float64."""
+
+
+@dataclass(frozen=True)
+class WeightLinks:
+    """Links J_t = diag(left_t) W diag(right_t) of a vanilla RNN, in closed form.
+
+    With h_t = phi(W h_{t-1} + ...) left_t = phi'(.) and right is None; in the pre-activation form
+    x_t = W phi(x_{t-1}) + ... left is None and right_t = phi'(x_{t-1}). The Jacobian is never stored.
+
+    Args:
+        weight: W, `(n, n)`.
+        left, right: factors per unit, `(T, batch, n)`; exactly one is given.
+    """
+
+    weight: Tensor
+    left: Tensor | None = None
+    right: Tensor | None = None
+
+    @property
+    def _factors(self) -> Tensor:
+        factors = self.left if self.left is not None else self.right
+        assert factors is not None
+        return factors
+
+    @property
+    def length(self) -> int:
+        """Number of links T."""
+        return self._factors.shape[0]
+
+    def jvp(self, t: int, v: Tensor) -> Tensor:
+        """J_t v; one matrix product."""
+        return _scale(self.left, t, _multiply(self.weight, _scale(self.right, t, v)))
+
+    def vjp(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u; one matrix product."""
+        return _scale(self.right, t, _multiply(self.weight.T, _scale(self.left, t, u)))
+
+    def jacobians(self, start: int, stop: int) -> Tensor:
+        """Dense Jacobians of the links start + 1 .. stop."""
+        if self.left is not None:
+            return self.left[start:stop, :, :, None] * self.weight
+        assert self.right is not None
+        return self.weight * self.right[start:stop, :, None, :]
+
+    def double(self) -> WeightLinks:
+        """The same links in float64."""
+        return WeightLinks(
+            self.weight.double(),
+            None if self.left is None else self.left.double(),
+            None if self.right is None else self.right.double(),
+        )
+
+
+def _scale(factors: Tensor | None, t: int, v: Tensor) -> Tensor:
+    if factors is None:
+        return v
+    row = factors[t - 1]
+    return row * v if v.dim() == 2 else row[:, :, None] * v
+
+
+def _multiply(matrix: Tensor, v: Tensor) -> Tensor:
+    return v @ matrix.T if v.dim() == 2 else matrix @ v
+
+
+@dataclass(frozen=True)
+class CellLinks:
+    """Links of any callable cell `(input, state) -> state`, through `torch.func`.
+
+    The cell is called with the whole batch; its rows must not depend on each other.
+
+    Args:
+        cell: the callable.
+        inputs: time-major, `(T, batch, ...)`.
+        states: `(T + 1, batch, n)`.
+        dtype: dtype of what the products return.
+    """
+
+    cell: Callable[[Tensor, Tensor], Tensor]
+    inputs: Tensor
+    states: Tensor
+    dtype: torch.dtype
+
+    @property
+    def length(self) -> int:
+        """Number of links T."""
+        return self.inputs.shape[0]
+
+    def _step(self, t: int) -> Callable[[Tensor], Tensor]:
+        return lambda state: self.cell(self.inputs[t - 1], state)
+
+    def jvp(self, t: int, v: Tensor) -> Tensor:
+        """J_t v by one forward-mode pass a vector."""
+        state = self.states[t - 1]
+
+        def push(tangent: Tensor) -> Tensor:
+            return torch.func.jvp(self._step(t), (state,), (tangent,))[1]
+
+        return self._each(push, v)
+
+    def vjp(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u by one reverse-mode pass a vector."""
+        pull = torch.func.vjp(self._step(t), self.states[t - 1])[1]
+        return self._each(lambda cotangent: pull(cotangent)[0], u)
+
+    def _each(self, product: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
+        v = v.to(self.states.dtype)
+        out = product(v) if v.dim() == 2 else torch.func.vmap(product, in_dims=2, out_dims=2)(v)
+        return out.to(self.dtype)
+
+    def jacobians(self, start: int, stop: int) -> Tensor:
+        """Dense Jacobians of the links start + 1 .. stop: n vector-Jacobian products a link."""
+        return torch.stack([self._jacobian(t) for t in range(start + 1, stop + 1)])
+
+    def _jacobian(self, t: int) -> Tensor:
+        batch, size = self.states.shape[1:]
+        basis = torch.eye(size, dtype=self.states.dtype, device=self.states.device)
+        block = basis.expand(batch, size, size)
+        return self.vjp(t, block).transpose(1, 2)
+
+    def double(self) -> CellLinks:
+        """The same links; each product is rounded as the cell rounds it and returned in float64."""
+        return CellLinks(self.cell, self.inputs, self.states, torch.float64)
+
+
+def refuse_coupled_rows(links: CellLinks) -> None:
+    """Raise UnsupportedModuleError if a row of the batch influences another; one vector-Jacobian product."""
+    if links.states.shape[1] < 2 or links.length == 0:
+        return
+    cotangent = torch.zeros_like(links.states[0])
+    cotangent[0] = 1.0
+    if links.vjp(1, cotangent)[1:].abs().max() > 0:
+        raise UnsupportedModuleError(
+            "the cell mixes the rows of its batch",
+            needed="a cell whose new state in row b depends on the state in row b alone",
+            why="the Jacobian of one row would leave out part of the derivative",
+            remedy="give the rows one by one, or stack them into one state of batch 1",
+        )

@@ -1,0 +1,54 @@
+"""Slow twins of the measurements: dense, direct, and exact where digits matter. For checking, not for use."""
+
+from __future__ import annotations
+
+import mpmath
+import torch
+from torch import Tensor
+
+from gradstudy.chains.chain import Chain
+
+
+def jacobians(chain: Chain) -> Tensor:
+    """All dense Jacobians, `(T, batch, n_out, n_in)`, one unit vector after another through `chain.jvp`."""
+    size = chain.states.shape[-1]
+    columns = []
+    for t in range(1, chain.length + 1):
+        basis = torch.eye(size, dtype=chain.dtype).expand(chain.states.shape[1], size, size)
+        columns.append(torch.stack([chain.jvp(t, basis[:, i]) for i in range(size)], dim=-1))
+    return torch.stack(columns)
+
+
+def jacobian_product(chain: Chain, start: int = 0, stop: int | None = None) -> Tensor:
+    """The plain product J_stop ... J_{start+1} in the chain's own dtype, `(batch, n, n)`; it under- and overflows."""
+    size = chain.states.shape[-1]
+    product = torch.eye(size, dtype=chain.dtype).expand(chain.states.shape[1], size, size)
+    for t in range(start + 1, (chain.length if stop is None else stop) + 1):
+        product = chain.jacobian(t) @ product
+    return product
+
+
+def total_gradients(chain: Chain, direct: Tensor) -> Tensor:
+    """dL/ds_t = sum over t' >= t of (J_{t'} ... J_{t+1})^T g_{t'}, every product formed anew; `(T + 1, batch, n)`."""
+    total = torch.zeros_like(direct)
+    for t in range(chain.length + 1):
+        for later in range(t, chain.length + 1):
+            product = jacobian_product(chain, t, later)
+            total[t] += torch.einsum("bji,bj->bi", product, direct[later])
+    return total
+
+
+def log_singular_values(matrices: Tensor, digits: int = 300) -> list[float]:
+    """Log singular values of M_T ... M_1 by multiplying in high precision; -inf for what `digits` cannot tell from 0.
+
+    Args:
+        matrices: `(T, n, n)`, first factor first.
+        digits: decimal digits; twice the range of the values in decades, and then some, is needed.
+    """
+    with mpmath.workdps(digits):
+        product = mpmath.eye(matrices.shape[-1])
+        for matrix in matrices:
+            product = mpmath.matrix(matrix.tolist()) * product
+        squares = mpmath.eigsy(product.T * product, eigvals_only=True)
+        floor = max(squares) * mpmath.mpf(10) ** (-digits // 2)
+        return sorted((float(mpmath.log(s) / 2) if s > floor else -float("inf") for s in squares), reverse=True)

@@ -1,0 +1,137 @@
+"""Long products of matrices as graded factors: QR passes in the log domain and an SVD that keeps every digit.
+
+The product P = J_T ... J_1 of T links spans hundreds of nats, so it is never formed. A pass carries an orthonormal
+basis Z along the links, J_t Z_{t-1} = Z_t R_t, and keeps R_T ... R_1 = diag(exp l) U with l as logarithms and U unit upper
+triangular. Its singular values are those of P on the start basis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+_MAX_SWEEPS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class GradedFactor:
+    """R = diag(exp(log_diagonal)) @ unit, unit upper triangular, for each row of the batch.
+
+    Args:
+        log_diagonal: l, `(batch, k)`.
+        unit: U, `(batch, k, k)`.
+        basis: Z_T, the orthonormal basis the pass ends on, `(batch, n, k)`.
+        worst: the largest ratio |J_t z_j| / R_t[j, j] met on the way, `(batch,)`: how close a link came to being
+            singular on the basis.
+    """
+
+    log_diagonal: Float[Tensor, "batch k"]
+    unit: Float[Tensor, "batch k k"]
+    basis: Float[Tensor, "batch n k"]
+    worst: Float[Tensor, " batch"]
+
+
+def graded_pass(links: Iterable[Callable[[Tensor], Tensor]], basis: Tensor) -> GradedFactor:
+    """Carry an orthonormal basis through the links and keep the triangular product in the log domain.
+
+    Args:
+        links: maps of blocks `(batch, n_in, k)` to `(batch, n_out, k)`, first applied first.
+        basis: orthonormal start, `(batch, n, k)`.
+    """
+    batch, _, k = basis.shape
+    log_diagonal = basis.new_zeros(batch, k)
+    unit = torch.eye(k, dtype=basis.dtype, device=basis.device).expand(batch, k, k)
+    worst = basis.new_ones(batch)
+    for link in links:
+        image = link(basis)
+        lengths = image.norm(dim=1)
+        basis, factor = positive_qr(image)
+        diagonal = factor.diagonal(dim1=-2, dim2=-1)
+        worst = torch.maximum(worst, (lengths / diagonal).nan_to_num(nan=torch.inf).amax(-1))
+        # U' = (D^-1 diag(R)^-1 R D) U: the grading l_j - l_i <= 0 of the upper part only shrinks it.
+        gap = (log_diagonal[:, None, :] - log_diagonal[:, :, None]).clamp(max=300.0)
+        unit = (factor / diagonal[..., None] * torch.exp(gap)).triu() @ unit
+        log_diagonal = log_diagonal + diagonal.log()
+    return GradedFactor(log_diagonal, unit, basis, worst)
+
+
+def positive_qr(block: Tensor) -> tuple[Tensor, Tensor]:
+    """Reduced QR with a non-negative diagonal of R."""
+    basis, factor = torch.linalg.qr(block)
+    signs = torch.where(factor.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(block.dtype)
+    return basis * signs[:, None, :], factor * signs[:, :, None]
+
+
+def log_singular_values(log_scale: Tensor, columns: Tensor) -> Float[Tensor, "batch k"]:
+    """Log singular values of the matrix with columns exp(log_scale_j) * columns_j, by one-sided Jacobi rotations.
+
+    The scales are only ever compared, so a range of thousands of nats costs nothing; the result is accurate to a few
+    rounding errors times the condition number of the *normalised* columns (Demmel and Veselic 1992).
+
+    Args:
+        log_scale: `(batch, k)`.
+        columns: `(batch, n, k)`, no column zero.
+
+    Returns:
+        Descending, `(batch, k)`.
+    """
+    k = columns.shape[-1]
+    scale, columns = _sorted(*_normalised(log_scale, columns))
+    tolerance = 4 * k * torch.finfo(columns.dtype).eps
+    for _ in range(_MAX_SWEEPS):
+        off = columns.new_zeros(())
+        for left, right in _rounds(k, columns.device):
+            scale, columns, cosines = _rotate(scale, columns, left, right)
+            off = torch.maximum(off, cosines.abs().max()) if cosines.numel() else off
+        scale, columns = _sorted(scale, columns)
+        if off <= tolerance:
+            break
+    return scale
+
+
+def _normalised(scale: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    norms = columns.norm(dim=1)
+    return scale + norms.log(), columns / norms[:, None, :]
+
+
+def _sorted(scale: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    order = scale.argsort(dim=-1, descending=True)
+    return scale.gather(-1, order), columns.gather(-1, order[:, None, :].expand_as(columns))
+
+
+def _rounds(k: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    """Round-robin: every pair of columns once, disjoint pairs together."""
+    seats = list(range(k + k % 2))
+    rounds = []
+    for _ in range(len(seats) - 1):
+        pairs = [(a, b) for a, b in zip(seats[: len(seats) // 2], reversed(seats), strict=False) if max(a, b) < k]
+        rounds.append(torch.tensor(pairs, dtype=torch.long, device=device).reshape(-1, 2).T)
+        seats = [seats[0], seats[-1], *seats[1:-1]]
+    return [(r[0], r[1]) for r in rounds]
+
+
+def _rotate(scale: Tensor, columns: Tensor, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Make pairs of scaled columns orthogonal by plane rotations written with the ratio of their scales."""
+    swap = scale[:, right] > scale[:, left]
+    big = torch.where(swap, right, left)
+    small = torch.where(swap, left, right)
+    y_big = columns.gather(2, big[:, None, :].expand(-1, columns.shape[1], -1))
+    y_small = columns.gather(2, small[:, None, :].expand(-1, columns.shape[1], -1))
+    cosine = (y_big * y_small).sum(1)
+    ratio = torch.exp(scale.gather(1, small) - scale.gather(1, big))
+    # tan of the angle is ratio * tau; both forms are finite however small the ratio.
+    room = 1 - ratio**2
+    tau = 2 * cosine / (room + torch.sqrt(room**2 + 4 * ratio**2 * cosine**2))
+    tau = tau.nan_to_num(nan=0.0)
+    cos = torch.rsqrt(1 + (ratio * tau) ** 2)
+    new_big = cos[:, None] * (y_big + (ratio**2 * tau)[:, None] * y_small)
+    new_small = cos[:, None] * (y_small - tau[:, None] * y_big)
+    s_big, new_big = _normalised(scale.gather(1, big), new_big)
+    s_small, new_small = _normalised(scale.gather(1, small), new_small)
+    wide = big[:, None, :].expand_as(new_big), small[:, None, :].expand_as(new_small)
+    scale = scale.scatter(1, big, s_big).scatter(1, small, s_small)
+    return scale, columns.scatter(2, wide[0], new_big).scatter(2, wide[1], new_small), cosine

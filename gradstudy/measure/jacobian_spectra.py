@@ -1,0 +1,118 @@
+"""Spectra of the one-step Jacobians of a chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from gradstudy.chains.chain import Chain
+from gradstudy.errors import LinkRangeError, UnsupportedModuleError
+from gradstudy.measure.result import Result, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Numbers of the dense Jacobians held at once: 256 MB in float64.
+_CHUNK = 2**25
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class JacobianSpectra(Result):
+    """Singular values, and eigenvalues on request, of every one-step Jacobian.
+
+    Args:
+        singular_values: of J_t = d s_t / d s_{t-1}, descending, `(T, batch, min(n_in, n_out) or k)`.
+        eigenvalues: complex eigenvalues, by descending modulus, `(T, batch, n)`; None unless asked for.
+    """
+
+    singular_values: Float[Tensor, "links batch k"]
+    eigenvalues: Complex[Tensor, "links batch n"] | None = None
+
+    def to_frame(self, log10: bool = False) -> pd.DataFrame:
+        """One row a link, batch row and value: `t` (from 1), `row`, `index`, `singular_value` (or its log10)."""
+        frame = tidy(self.singular_values, ("t", "row", "index"), "singular_value")
+        frame["t"] += 1
+        if log10:
+            frame["log10_singular_value"] = tidy(self.singular_values.log10(), ("t", "r", "i"), "v")["v"]
+            frame = frame.drop(columns="singular_value")
+        return frame
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Singular values over t: largest, median, smallest."""
+        from gradstudy.plot.jacobian_spectra import plot
+
+        return plot(self.to_frame(), ax)
+
+    def _summary(self) -> str:
+        links, batch, k = self.singular_values.shape
+        low, high = self.singular_values[..., -1].min().item(), self.singular_values[..., 0].max().item()
+        return f"T={links}, batch={batch}, {k} values from {low:.3g} to {high:.3g}"
+
+
+def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = False) -> JacobianSpectra:
+    """Singular values of every one-step Jacobian J_t = d s_t / d s_{t-1}.
+
+    Args:
+        chain: any chain.
+        k: keep the k largest; all by default.
+        eigenvalues: also the complex eigenvalues of square links (all of them).
+
+    Returns:
+        JacobianSpectra in the chain's dtype, not logarithms.
+
+    Raises:
+        LinkRangeError: k is not between 1 and min(n_in, n_out).
+        UnsupportedModuleError: eigenvalues of links that are not square.
+
+    Cost: dense Jacobians of all links in chunks of at most 256 MB, one dense SVD each (O(n^3)).
+
+    Example:
+        >>> import torch, gradstudy as gs
+        >>> chain = gs.time_chain(torch.nn.RNN(3, 4), torch.randn(10, 2, 3))
+        >>> tuple(gs.jacobian_spectra(chain).singular_values.shape)
+        (10, 2, 4)
+    """
+    values, found = [], []
+    with torch.no_grad():
+        for start, stop in _chunks(chain):
+            jacobians = chain.links.jacobians(start, stop)
+            _check(jacobians, k, eigenvalues)
+            values.append(torch.linalg.svdvals(jacobians)[..., :k])
+            if eigenvalues:
+                found.append(_by_modulus(torch.linalg.eigvals(jacobians)))
+    return JacobianSpectra(
+        f"{chain.method}, dense SVD", chain.dtype, torch.cat(values), torch.cat(found) if eigenvalues else None
+    )
+
+
+def _chunks(chain: Chain) -> list[tuple[int, int]]:
+    _, batch, size = chain.states.shape
+    step = max(1, _CHUNK // (batch * size * size))
+    return [(start, min(start + step, chain.length)) for start in range(0, chain.length, step)]
+
+
+def _by_modulus(values: Tensor) -> Tensor:
+    return values.gather(-1, values.abs().argsort(dim=-1, descending=True))
+
+
+def _check(jacobians: Tensor, k: int | None, eigenvalues: bool) -> None:
+    rows, columns = jacobians.shape[-2:]
+    if k is not None and not 1 <= k <= min(rows, columns):
+        raise LinkRangeError(
+            f"k={k}",
+            needed=f"1 <= k <= {min(rows, columns)}",
+            why=f"a {rows} x {columns} Jacobian has no more singular values",
+            remedy="leave k out for all of them",
+        )
+    if eigenvalues and rows != columns:
+        raise UnsupportedModuleError(
+            f"eigenvalues of {rows} x {columns} links",
+            needed="square links",
+            why="a map between different spaces has no eigenvalues",
+            remedy="use the singular values",
+        )

@@ -1,0 +1,29 @@
+"""Singular values of one-step Jacobians over a chain."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from gradstudy.plot.axes import axes
+
+
+def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Largest, median and smallest singular value of each link, over all rows of the batch.
+
+    Args:
+        frame: columns `t`, `row`, `index`, `singular_value`.
+        ax: axes to draw on; a new figure otherwise.
+    """
+    ax = axes(ax)
+    by_link = frame.groupby("t")["singular_value"]
+    for name, style, values in (
+        ("largest", "-", by_link.max()),
+        ("median", "--", by_link.median()),
+        ("smallest", ":", by_link.min()),
+    ):
+        ax.plot(values.index, values, style, label=name)
+    ax.set_xlabel("link $t$")
+    ax.set_ylabel(r"singular values of $J_t$")
+    ax.legend()
+    return ax

@@ -1,0 +1,115 @@
+"""chains.
+
+Oracles: autograd through a hand-stepped copy of the model; time_chain on the same layer; torch's own output.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import gradstudy as gs
+from gradstudy import errors
+
+
+class Model(nn.Module):
+    """Two-layer RNN whose output is changed in place and whose final state enters the loss too."""
+
+    def __init__(self, layers=2):
+        super().__init__()
+        self.encoder = nn.ModuleDict({"rnn": nn.RNN(3, 4, num_layers=layers)})
+        self.act = nn.ReLU(inplace=True)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        out, final = self.encoder["rnn"](x)
+        return self.head(self.act(out)).pow(2).mean() + final.pow(3).sum()
+
+
+def stepped_loss(model, x):
+    """The same loss with the recurrence written out, keeping every state of every layer in the graph."""
+    net = model.encoder["rnn"]
+    states = [[torch.zeros(x.shape[1], 4).double().requires_grad_()] for _ in range(net.num_layers)]
+    for u in x:
+        for layer in range(net.num_layers):
+            w = [getattr(net, f"{kind}_l{layer}") for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            u = torch.tanh(u @ w[0].T + w[2] + states[layer][-1] @ w[1].T + w[3])
+            states[layer].append(u)
+    out, final = torch.stack(states[-1][1:]), torch.stack([layer[-1] for layer in states])
+    return model.head(torch.relu(out)).pow(2).mean() + final.pow(3).sum(), states
+
+
+def test_every_layer_of_a_model_with_in_place_modules_and_a_loss_on_the_final_state():
+    torch.manual_seed(0)
+    model, x = Model().double(), torch.randn(12, 5, 3).double()
+    found = gs.chains(model, x)
+    assert list(found) == ["encoder.rnn[0]", "encoder.rnn"]
+    torch.testing.assert_close(found.result, model(x), rtol=0, atol=0)
+    loss, states = stepped_loss(model, x)
+    torch.testing.assert_close(loss, found.result)
+    for layer, name in enumerate(found):
+        grads = torch.autograd.grad(loss, states[layer], retain_graph=True)
+        want = torch.stack([g.norm(dim=-1).log() for g in grads])
+        torch.testing.assert_close(gs.gradient_norms(found[name], found.result).log_norm, want, rtol=0, atol=1e-10)
+
+
+def test_training_goes_on_from_the_same_graph_and_hooks_are_gone():
+    model, x = Model(layers=1), torch.randn(6, 2, 3)
+    found = gs.chains(model, x)
+    gs.gradient_norms(found["encoder.rnn"], found.result)
+    assert all(p.grad is None for p in model.parameters())
+    found.result.backward()
+    grads = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    model(x).backward()
+    for a, p in zip(grads, model.parameters(), strict=True):
+        assert torch.equal(a, p.grad)
+    assert not model.encoder["rnn"]._forward_hooks
+
+
+def test_frozen_model_and_second_call_of_one_module():
+    class Siamese(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.RNN(3, 4)
+
+        def forward(self, x):
+            return self.rnn(x)[0][-1].sum() + self.rnn(input=2 * x)[0][-1].pow(2).sum()
+
+    model = Siamese().requires_grad_(False)
+    x = torch.randn(5, 2, 3)
+    found = gs.chains(model, x)
+    assert list(found) == ["rnn", "rnn#2"]
+    second = gs.time_chain(model.rnn, 2 * x)
+    want = gs.gradient_norms(second, second.output[-1].pow(2).sum()).log_norm
+    torch.testing.assert_close(gs.gradient_norms(found["rnn#2"], found.result).log_norm, want)
+
+
+def test_chain_output_can_carry_a_loss_too():
+    model, x = Model(layers=1), torch.randn(6, 2, 3)
+    chain = gs.chains(model, x)["encoder.rnn"]
+    assert torch.isfinite(gs.gradient_norms(chain, lambda out: out.sum()).log_norm).all()
+
+
+def test_hooks_are_gone_after_an_exception():
+    model = Model(layers=1)
+    with pytest.raises(errors.NonFiniteError, match="inputs"):
+        gs.chains(model, torch.full((4, 2, 3), float("nan")))
+    assert not model.encoder["rnn"]._forward_hooks
+
+
+def test_what_cannot_be_measured_is_named():
+    with pytest.raises(errors.UnsupportedModuleError, match="without recurrent layers"):
+        gs.chains(nn.Linear(2, 2), torch.randn(1, 2))
+    with pytest.raises(errors.UnsupportedModuleError, match="LSTM"):
+        gs.chains(nn.Sequential(nn.LSTM(2, 2)), torch.randn(3, 1, 2))
+    with pytest.raises(KeyError, match="this model has: encoder"):
+        gs.chains(Model(), torch.randn(4, 1, 3))["rnn"]
+
+
+def test_importing_the_package_does_not_hide_the_function():
+    import gradstudy.chains
+
+    assert callable(gs.chains)
+    assert callable(gradstudy.chains)

@@ -1,0 +1,261 @@
+"""time_chain.
+
+Oracles: torch's own module for outputs; `jacrev` of the cell for links; finite differences for links.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import gradstudy as gs
+from gradstudy import errors
+from gradstudy.measure import dense
+from gradstudy.models.pascanu import PascanuRNN
+
+TIME, BATCH, INPUT, HIDDEN = 9, 3, 4, 5
+
+
+def rnn(**options):
+    torch.manual_seed(7)
+    return torch.nn.RNN(INPUT, HIDDEN, **options).double()
+
+
+def inputs(*shape):
+    torch.manual_seed(8)
+    return torch.randn(*shape).double()
+
+
+def stepped_jacobians(net, layer, x, h0=None):
+    """jacrev of the one-step map written out with the layer's weights, state by state."""
+    names = [f"{kind}_l{layer}" for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    w_ih, w_hh, b_ih, b_hh = (getattr(net, name, torch.zeros(HIDDEN).double()) for name in names)
+    phi = torch.tanh if net.nonlinearity == "tanh" else torch.relu
+
+    def step(h, u):
+        return phi(w_ih @ u + b_ih + w_hh @ h + b_hh)
+
+    h = torch.zeros(x.shape[1], HIDDEN).double() if h0 is None else h0
+    found = []
+    for u in x:
+        found.append(torch.stack([torch.func.jacrev(step)(h[b], u[b]) for b in range(len(h))]).detach())
+        h = torch.stack([step(h[b], u[b]) for b in range(len(h))]).detach()
+    return torch.stack(found), h
+
+
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_links_of_a_single_layer_against_jacrev(nonlinearity, bias, batch_first):
+    net = rnn(nonlinearity=nonlinearity, bias=bias, batch_first=batch_first)
+    x = inputs(TIME, BATCH, INPUT)
+    chain = gs.time_chain(net, x.transpose(0, 1) if batch_first else x)
+    want, last = stepped_jacobians(net, 0, x)
+    got = torch.stack([chain.jacobian(t) for t in range(1, TIME + 1)])
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-14)
+    torch.testing.assert_close(chain.states[-1], last, rtol=0, atol=1e-14)
+    torch.testing.assert_close(chain.output, net(x.transpose(0, 1) if batch_first else x)[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, -1])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_links_of_each_layer_with_given_state(layer, batch_first):
+    net = rnn(num_layers=3, batch_first=batch_first)
+    x, h0 = inputs(TIME, BATCH, INPUT), inputs(3, BATCH, HIDDEN)
+    chain = gs.time_chain(net, x.transpose(0, 1) if batch_first else x, h0, layer=layer)
+    index = layer % 3
+    below = x
+    for lower in range(index):  # torch's own one-layer module, with the layer's weights copied
+        single = torch.nn.RNN(below.shape[-1], HIDDEN).double()
+        single.load_state_dict(
+            {k.replace(f"_l{lower}", "_l0"): v for k, v in net.state_dict().items() if f"_l{lower}" in k}
+        )
+        below = single(below, h0[lower : lower + 1])[0].detach()
+    want, last = stepped_jacobians(net, index, below, h0[index])
+    got = torch.stack([chain.jacobian(t) for t in range(1, TIME + 1)])
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-14)
+    torch.testing.assert_close(chain.states[0], h0[index])
+    torch.testing.assert_close(chain.states[-1], last, rtol=0, atol=1e-14)
+
+
+def test_links_against_finite_differences():
+    net, x = rnn(), inputs(TIME, BATCH, INPUT)
+    chain = gs.time_chain(net, x)
+    step, t = 1e-6, 4
+    for i in range(HIDDEN):
+        nudge = torch.zeros(HIDDEN).double()
+        nudge[i] = step
+        ahead = net(x[t - 1 : t], (chain.states[t - 1] + nudge)[None])[0][0]
+        behind = net(x[t - 1 : t], (chain.states[t - 1] - nudge)[None])[0][0]
+        # Central differences: truncation step^2, cancellation 1e-16 / step, so about 1e-10.
+        torch.testing.assert_close((ahead - behind) / (2 * step), chain.jacobian(t)[:, :, i], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "linear"])
+def test_pascanu_links_against_jacrev_and_generic_cell(activation):
+    net = PascanuRNN(INPUT, HIDDEN, activation, gain=1.3, generator=torch.Generator().manual_seed(0)).double()
+    x, x0 = inputs(TIME, BATCH, INPUT), inputs(BATCH, HIDDEN)
+    chain = gs.time_chain(net, x, x0)
+    phi = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "linear": lambda v: v}[activation]
+
+    def cell(u, state):
+        return 1.3 * phi(state) @ net.weight_rec.T + u @ net.weight_in.T + net.bias
+
+    generic = gs.time_chain(cell, x, x0)
+    torch.testing.assert_close(generic.states, chain.states, rtol=0, atol=1e-13)
+    for t in range(1, TIME + 1):
+        torch.testing.assert_close(generic.jacobian(t), chain.jacobian(t), rtol=0, atol=1e-13)
+        rows = [
+            torch.func.jacrev(lambda s, b=b, t=t: cell(x[t - 1, b], s))(chain.states[t - 1, b]) for b in range(BATCH)
+        ]
+        torch.testing.assert_close(torch.stack(rows).detach(), chain.jacobian(t), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "pascanu", "cell"])
+def test_jvp_and_vjp_of_vectors_and_blocks_are_the_dense_products(kind):
+    x = inputs(TIME, BATCH, INPUT)
+    if kind == "rnn":
+        chain = gs.time_chain(rnn(), x)
+    elif kind == "pascanu":
+        chain = gs.time_chain(PascanuRNN(INPUT, HIDDEN).double(), x)
+    else:
+        cell = torch.nn.RNNCell(INPUT, HIDDEN).double()
+        chain = gs.time_chain(cell, x, torch.zeros(BATCH, HIDDEN).double())
+    vector, block = inputs(BATCH, HIDDEN), inputs(BATCH, HIDDEN, 2)
+    matrix = chain.jacobian(3)
+    torch.testing.assert_close(chain.jvp(3, vector), (matrix @ vector[..., None])[..., 0])
+    torch.testing.assert_close(chain.vjp(3, vector), (matrix.mT @ vector[..., None])[..., 0])
+    torch.testing.assert_close(chain.jvp(3, block), matrix @ block)
+    torch.testing.assert_close(chain.vjp(3, block), matrix.mT @ block)
+    torch.testing.assert_close(dense.jacobians(chain)[2], matrix)
+
+
+def test_unbatched_input():
+    net, x = rnn(), inputs(TIME, INPUT)
+    chain = gs.time_chain(net, x)
+    torch.testing.assert_close(chain.output, net(x)[0], rtol=0, atol=0)
+    assert chain.states.shape == (TIME + 1, 1, HIDDEN)
+    norms = gs.gradient_norms(chain, chain.output[-1].sum())
+    batched = gs.time_chain(net, x[:, None])
+    torch.testing.assert_close(norms.log_norm, gs.gradient_norms(batched, batched.output[-1].sum()).log_norm)
+
+
+def test_the_module_is_left_as_it_was():
+    net = torch.nn.RNN(INPUT, HIDDEN, num_layers=2)
+    net.train()
+    x = torch.randn(TIME, BATCH, INPUT)
+    net(x)[0].sum().backward()
+    before = {name: (p.detach().clone(), p.grad.clone()) for name, p in net.named_parameters()}
+    random = torch.get_rng_state()
+    for layer in (0, 1):
+        chain = gs.time_chain(net, x, layer=layer)
+        gs.gradient_norms(chain, lambda out: out[-1].pow(2).sum())
+        gs.product_spectrum(chain)
+        gs.jacobian_spectra(chain)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert net.training
+    for name, p in net.named_parameters():
+        assert torch.equal(p, before[name][0])
+        assert torch.equal(p.grad, before[name][1])
+        assert p.requires_grad
+
+
+BAD_CALLS = {
+    "wrong input size": (lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, 3)), errors.InputShapeError, "input_size"),
+    "no steps": (lambda: gs.time_chain(rnn(), inputs(0, BATCH, INPUT)), errors.InputShapeError, "0 time steps"),
+    "wrong state": (
+        lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT), inputs(1, 2, HIDDEN)),
+        errors.InputShapeError,
+        "state",
+    ),
+    "integers": (lambda: gs.time_chain(rnn(), torch.ones(TIME, BATCH, INPUT).long()), errors.DTypeError, "int64"),
+    "complex": (
+        lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT).to(torch.complex128)),
+        errors.DTypeError,
+        "complex",
+    ),
+    "other float": (lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT).float()), errors.DTypeError, "float64"),
+    "NaN input": (
+        lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT) * float("nan")),
+        errors.NonFiniteError,
+        "inputs has",
+    ),
+    "layer": (lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT), layer=1), errors.LinkRangeError, "layer=1"),
+    "lstm": (
+        lambda: gs.time_chain(torch.nn.LSTM(INPUT, HIDDEN).double(), inputs(TIME, BATCH, INPUT)),
+        errors.UnsupportedModuleError,
+        "LSTM",
+    ),
+    "bidirectional": (
+        lambda: gs.time_chain(rnn(bidirectional=True), inputs(TIME, BATCH, INPUT)),
+        errors.UnsupportedModuleError,
+        "bidirectional",
+    ),
+    "dropout": (
+        lambda: gs.time_chain(rnn(num_layers=2, dropout=0.5), inputs(TIME, BATCH, INPUT)),
+        errors.DropoutError,
+        "eval",
+    ),
+    "packed": (
+        lambda: gs.time_chain(rnn(), torch.nn.utils.rnn.pack_sequence([inputs(3, INPUT), inputs(2, INPUT)])),
+        errors.PackedInputError,
+        "pad_packed_sequence",
+    ),
+    "cell without state": (
+        lambda: gs.time_chain(lambda u, s: s, inputs(3, 1, 1)),
+        errors.UnsupportedModuleError,
+        "state",
+    ),
+    "cell that changes shape": (
+        lambda: gs.time_chain(lambda u, s: s[:, :1], inputs(3, 1, 1), inputs(1, 2)),
+        errors.InputShapeError,
+        "new state",
+    ),
+    "cell that mixes rows": (
+        lambda: gs.time_chain(lambda u, s: s - s.mean(0), inputs(3, 2, 1), inputs(2, 2)),
+        errors.UnsupportedModuleError,
+        "mixes the rows",
+    ),
+    "not callable": (lambda: gs.time_chain(3, inputs(3, 2, 1)), errors.UnsupportedModuleError, "int"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CALLS)
+def test_bad_input_is_named(case):
+    call, kind, word = BAD_CALLS[case]
+    with pytest.raises(kind, match=word) as caught:
+        call()
+    assert caught.value.remedy
+
+
+def test_nan_weights_and_complex_weights_are_named():
+    net = rnn()
+    with torch.no_grad():
+        net.weight_hh_l0[0, 0] = float("inf")
+    with pytest.raises(errors.NonFiniteError, match="weight_hh_l0"):
+        gs.time_chain(net, inputs(TIME, BATCH, INPUT))
+    cell = torch.nn.Linear(2, 2).to(torch.complex64)
+    with pytest.raises(errors.DTypeError, match="complex"):
+        gs.time_chain(cell, inputs(3, 1, 1), inputs(1, 2))
+
+
+def test_a_state_that_overflows_is_reported_with_its_first_timestep():
+    net = torch.nn.RNN(1, 1, nonlinearity="relu", bias=False)
+    with torch.no_grad():
+        net.weight_hh_l0.fill_(1e10)
+        net.weight_ih_l0.fill_(1.0)
+    # h_t = 1e10^(t-1): float32 ends at 3.4e38, so t = 5 (1e40) is the first infinite state.
+    with pytest.raises(errors.NonFiniteError, match="timestep t=5"):
+        gs.time_chain(net, torch.ones(8, 1, 1))
+
+
+def test_links_outside_the_chain_are_named():
+    chain = gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT))
+    for t in (0, TIME + 1):
+        with pytest.raises(errors.LinkRangeError, match=f"t={t}"):
+            chain.jacobian(t)
+
+
+def test_dropout_in_eval_mode_is_measured():
+    net = rnn(num_layers=2, dropout=0.5).eval()
+    assert gs.time_chain(net, inputs(TIME, BATCH, INPUT)).length == TIME

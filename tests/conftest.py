@@ -1,0 +1,34 @@
+"""What all tests share: shapes of signatures checked at run time, and `--no-skips`."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from jaxtyping import install_import_hook
+
+# The signatures of the measuring wing are checked against their jaxtyping shapes while the tests run; the entry points
+# gradstudy.chains.time and .hooked check what they are given themselves, with named errors.
+install_import_hook(
+    ["gradstudy.chains.chain", "gradstudy.chains.links", "gradstudy.measure", "gradstudy.models"], "beartype.beartype"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --no-skips, for machines that have all that the tests need."""
+    parser.addoption(
+        "--no-skips", action="store_true", help="a skipped test fails, except for a GPU, or data without GRADSTUDY_DATA"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """Turn skips into failures under --no-skips."""
+    report = yield
+    excused = item.get_closest_marker("needs_gpu") or (
+        item.get_closest_marker("needs_data") and not os.environ.get("GRADSTUDY_DATA")
+    )
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips") and not excused:
+        report.outcome = "failed"
+        report.longrepr = f"skipped under --no-skips: {report.longrepr}"
+    return report

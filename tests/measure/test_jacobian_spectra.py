@@ -1,0 +1,69 @@
+"""jacobian_spectra.
+
+Oracles: eigenvalues of J^T J in 50 digits (mpmath) on Jacobians from `jacrev`; closed form for orthogonal weights.
+"""
+
+from __future__ import annotations
+
+import mpmath
+import pytest
+import torch
+
+import gradstudy as gs
+from gradstudy import errors
+from gradstudy.measure import jacobian_spectra as module
+from gradstudy.models.pascanu import PascanuRNN
+
+
+@pytest.fixture
+def chain():
+    torch.manual_seed(2)
+    return gs.time_chain(torch.nn.RNN(3, 5).double(), torch.randn(6, 2, 3).double())
+
+
+def test_singular_values_and_eigenvalues_against_50_digits(chain):
+    spectra = gs.jacobian_spectra(chain, eigenvalues=True)
+    assert spectra.singular_values.shape == (6, 2, 5)
+    with mpmath.workdps(50):
+        for t in (1, 6):
+            for row in range(2):
+                matrix = mpmath.matrix(chain.jacobian(t)[row].tolist())
+                squares = mpmath.eigsy(matrix.T * matrix, eigvals_only=True)
+                want = sorted((float(mpmath.sqrt(s)) for s in squares), reverse=True)
+                assert spectra.singular_values[t - 1, row].tolist() == pytest.approx(want, abs=1e-14)
+                eigen = sorted((abs(v) for v in mpmath.eig(matrix, left=False, right=False)), reverse=True)
+                moduli = spectra.eigenvalues[t - 1, row].abs().tolist()
+                assert moduli == pytest.approx([float(v) for v in eigen], abs=1e-13)
+
+
+def test_orthogonal_weights_and_zero_state_have_all_singular_values_one():
+    net = PascanuRNN(1, 6, "tanh").double()
+    with torch.no_grad():
+        torch.nn.init.orthogonal_(net.weight_rec)
+        net.bias.zero_()
+    chain = gs.time_chain(net, torch.zeros(4, 1, 1).double())
+    torch.testing.assert_close(gs.jacobian_spectra(chain).singular_values, torch.ones(4, 1, 6).double())
+
+
+def test_k_keeps_the_largest_and_chunks_do_not_show(chain, monkeypatch):
+    whole = gs.jacobian_spectra(chain).singular_values
+    assert torch.equal(gs.jacobian_spectra(chain, k=2).singular_values, whole[..., :2])
+    monkeypatch.setattr(module, "_CHUNK", 110)  # two links of two rows of 5 x 5 at a time
+    assert torch.equal(gs.jacobian_spectra(chain).singular_values, whole)
+
+
+def test_k_out_of_range_is_named(chain):
+    for k in (0, 6):
+        with pytest.raises(errors.LinkRangeError, match=f"k={k}"):
+            gs.jacobian_spectra(chain, k=k)
+
+
+def test_the_result_is_a_table_a_plot_and_a_line(chain):
+    spectra = gs.jacobian_spectra(chain)
+    frame = spectra.to_frame()
+    assert list(frame.columns) == ["t", "row", "index", "singular_value"]
+    assert frame["t"].min() == 1
+    assert len(frame) == 60
+    assert "log10_singular_value" in spectra.to_frame(log10=True)
+    assert spectra.plot().get_xlabel()
+    assert "5 values" in repr(spectra)
