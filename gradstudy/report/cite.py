@@ -9,24 +9,8 @@ from pathlib import Path
 
 from gradstudy.errors import UnknownFigureError
 from gradstudy.report import edition, pictures, prose
+from gradstudy.report.latex import latex
 from gradstudy.report.pictures import Identity
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-}
 
 
 def cite(figure: str, workspace: Path) -> str:
@@ -65,11 +49,6 @@ def bibtex(figure_id: str, title: str, version: str, date: str) -> str:
     return f"@misc{{{key},\n{body}}}"
 
 
-def latex(text: str) -> str:
-    """The text with every sign that LaTeX would act on escaped."""
-    return "".join(_LATEX.get(sign, sign) for sign in text)
-
-
 def _citation(identity: Identity, file: str) -> str:
     entry = bibtex(identity.id, identity.title, identity.version, identity.date)
     key = entry[len("@misc{") : entry.index(",")]
@@ -79,7 +58,7 @@ def _citation(identity: Identity, file: str) -> str:
 def _snippet(identity: Identity, file: str, key: str) -> str:
     return "\n".join(
         (
-            r"% needs \usepackage{graphicx}; compile with lualatex or xelatex for the mathematical signs",
+            r"% needs \usepackage{graphicx}",
             r"\begin{figure}",
             r"  \centering",
             rf"  \includegraphics[width=\columnwidth]{{{file}}}",

@@ -31,7 +31,7 @@ def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
 def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
     """The ledger as a table for a terminal of that many columns."""
     if not rows:
-        return "No claim has been looked at yet: gradstudy run"
+        return "No report of this profile decides a claim; `gradstudy run` builds reports."
     from io import StringIO
 
     from rich.box import SIMPLE_HEAD

@@ -1,0 +1,67 @@
+"""Text as LaTeX source that any engine sets as it is read: its special signs escaped, mathematical ones translated."""
+
+from __future__ import annotations
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "–": "--",
+    "…": r"\ldots{}",
+}
+# LaTeX drops a sign its font does not have, without a word.
+_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
+_NAMES = (
+    "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
+)
+_SIGNS = {
+    "−": "-",
+    "×": r"\times",
+    "·": r"\cdot",
+    "±": r"\pm",
+    "≤": r"\le",
+    "≥": r"\ge",
+    "≈": r"\approx",
+    "≠": r"\ne",
+    "∞": r"\infty",
+    "∂": r"\partial",
+    "∇": r"\nabla",
+    "∑": r"\sum",
+    "∏": r"\prod",
+    "√": r"\surd",
+    "∈": r"\in",
+    "→": r"\to",
+    "⇒": r"\Rightarrow",
+    "⇔": r"\Leftrightarrow",
+    "‖": r"\|",
+    "′": "'",
+    "ℝ": r"\mathbf{R}",
+    "½": r"\frac{1}{2}",
+    "¼": r"\frac{1}{4}",
+}
+_RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵏˡⁿᵗ", "0123456789+-Tklnt", strict=True))
+_LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ᵢⱼₖₗₙₜ", "0123456789+-ijklnt", strict=True))
+_MATH = (
+    {sign: rf"\{name}" for sign, name in zip(_LETTERS, _NAMES.split(), strict=True)}
+    | _SIGNS
+    | {sign: f"^{{{plain}}}" for sign, plain in _RAISED.items()}
+    | {sign: f"_{{{plain}}}" for sign, plain in _LOWERED.items()}
+)
+_ALL = str.maketrans(_SPECIAL | {sign: rf"\ensuremath{{{command}}}" for sign, command in _MATH.items()})
+
+
+def latex(text: str) -> str:
+    """LaTeX source that shows the text."""
+    return text.translate(_ALL)

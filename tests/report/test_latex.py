@@ -1,0 +1,26 @@
+"""Oracle: LaTeX's list of special characters, and the commands of its mathematical signs."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradstudy.report.latex import latex
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("a_b & 50 % of #1", r"a\_b \& 50 \% of \#1"),
+        (r"\a{b}$^~", r"\textbackslash{}a\{b\}\$\textasciicircum{}\textasciitilde{}"),
+        ("<b>|", r"\textless{}b\textgreater{}\textbar{}"),
+        ("σ₁ ≤ 1/γ", r"\ensuremath{\sigma}\ensuremath{_{1}} \ensuremath{\le} 1/\ensuremath{\gamma}"),
+        ("−1.3×10⁻⁹", r"\ensuremath{-}1.3\ensuremath{\times}10\ensuremath{^{-}}\ensuremath{^{9}}"),
+        ("plain words, n = 20.", "plain words, n = 20."),
+    ],
+)
+def test_text_as_latex(text: str, source: str):
+    assert latex(text) == source
+
+
+def test_the_signs_of_the_reports_are_all_translated(synthetic):
+    assert latex(synthetic.SIGNS).isascii()
