@@ -52,6 +52,7 @@ class _Commands(click.Group):
             click.echo(f"gradstudy: {error}", err=True)
             ctx.exit(2 if isinstance(error, USAGE_ERRORS) else 1)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped; a second one would only spoil the exit code
             click.echo("gradstudy: interrupted; what is finished is kept, `gradstudy run` goes on from there", err=True)
             ctx.exit(130)
 
@@ -305,3 +306,7 @@ def _rows(plan: Plan) -> list[dict[str, Any]]:
 
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=1))
+
+
+if __name__ == "__main__":
+    main()

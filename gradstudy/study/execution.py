@@ -102,6 +102,8 @@ def execute_managed(
             with suppress(OSError):  # the disk may be what failed; the outcome says so
                 manager.save()
             raise NotebookStoppedError(client.outcome(error)) from error
+        finally:
+            client.end_kernel()
     manager.notebook_complete()
     return manager.nb
 
@@ -133,7 +135,7 @@ class _Client(PapermillNotebookClient):
         if not deadline:
             self.timeout_func = lambda cell: None
         self._place, self._options = place, options
-        self._exit_code: int | None = None
+        self._process: Any = None
 
     def create_kernel_manager(self) -> Any:
         local = {"transport": "ipc"} if os.name == "posix" else {}
@@ -141,20 +143,26 @@ class _Client(PapermillNotebookClient):
         self.km = AsyncKernelManager(kernel_spec_manager=_OwnKernel(), connection_file=connection, **local)
         return self.km
 
+    def start_new_kernel(self, **kernel: Any) -> None:
+        """As nbclient's, but the process is known before the kernel answers: an interrupt may come in between."""
+        super().start_new_kernel(**kernel)
+        self._process = getattr(self.km.provisioner, "process", None)
+        if self._options.on_kernel and self._process:
+            self._options.on_kernel(self._process.pid)
+
     def execute(self, **kernel: Any) -> Any:
         self.reset_execution_trackers()
         with self.setup_kernel(**kernel):
-            process = getattr(self.km.provisioner, "process", None)
-            if self._options.on_kernel and process:
-                self._options.on_kernel(process.pid)
-            try:
-                self.papermill_execute_cells()
-                self._ask_for_evidence()
-            except DeadKernelError:
-                self._exit_code = process.poll() if process else None
-                raise
+            self.papermill_execute_cells()
+            self._ask_for_evidence()
             self.set_widgets_metadata()
         return self.nb
+
+    def end_kernel(self) -> None:
+        """Kill the kernel if it is still there: nbclient leaves one behind whose start was interrupted."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
 
     def papermill_execute_cells(self) -> None:
         """As papermill's, but every exception marks its cell as failed and goes on to the caller."""
@@ -175,7 +183,7 @@ class _Client(PapermillNotebookClient):
         if isinstance(error, CellTimeoutError):
             return Outcome("timeout", Failure("Timeout", f"not done after {self._options.timeout:g} s"))
         if isinstance(error, DeadKernelError):
-            return Outcome("killed", Failure("DeadKernel", f"the kernel ended {_manner(self._exit_code)}"))
+            return Outcome("killed", Failure("DeadKernel", f"the kernel ended {_manner(self._process)}"))
         if isinstance(error, KeyboardInterrupt | SystemExit):
             return Outcome("interrupted", Failure("Interrupted", "the run was interrupted"))
         return Outcome("failed", Failure.of_error(error))
@@ -189,7 +197,8 @@ class _Client(PapermillNotebookClient):
             raise RuntimeError(f"the run left no evidence: {reply.get('ename')}: {reply.get('evalue')}")
 
 
-def _manner(code: int | None) -> str:
+def _manner(process: Any) -> str:
+    code = process.poll() if process is not None else None
     if code is None:
         return "for an unknown reason"
     return f"with signal {-code}" if code < 0 else f"with exit code {code}"

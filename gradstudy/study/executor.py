@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,40 +102,56 @@ def execute(
     Raises:
         KeyboardInterrupt: after every run was stopped and has said so.
     """
-    reading, writing = os.pipe()
     waiting, running, failed = list(jobs), list[_Running](), False
 
-    def finish(run: _Running, outcome: Outcome) -> None:
+    def end(job: Job, outcome: Outcome) -> None:
         nonlocal failed
-        running.remove(run)
         failed = failed or outcome.status not in ("ok", "no-data")
-        ended(run.job, outcome)
+        ended(job, outcome)
 
+    with _household(held) as household:
+        try:
+            while running or (waiting and not (failed and fail_fast)):
+                if waiting and not (failed and fail_fast) and budget.admits(waiting[0], [run.job for run in running]):
+                    job = waiting.pop(0)
+                    try:
+                        running.append(_start(job, household))
+                    except StorageError as error:
+                        end(job, Outcome("failed", Failure.of_error(error)))
+                    continue
+                for run in list(running):
+                    if (outcome := _look(run)) is not None:
+                        running.remove(run)
+                        end(run.job, outcome)
+                time.sleep(_TICK)
+        except BaseException:
+            for run, outcome in _stop(running):
+                end(run.job, outcome)
+            raise
+
+
+@dataclass(frozen=True)
+class _Household:
+    """What all runs share: a pipe that closes when the runner dies, the locks, a place for temporary files."""
+
+    lifeline: int
+    held: Sequence[int]
+    place: str
+
+
+@contextmanager
+def _household(held: Sequence[int]) -> Iterator[_Household]:
+    reading, writing = os.pipe()
     try:
-        while waiting or running:
-            while waiting and budget.admits(waiting[0], [run.job for run in running]):
-                job = waiting.pop(0)
-                try:
-                    running.append(_start(job, reading, held))
-                except StorageError as error:
-                    failed = True
-                    ended(job, Outcome("failed", Failure.of_error(error)))
-            for run in list(running):
-                if (outcome := _look(run)) is not None:
-                    finish(run, outcome)
-            if failed and fail_fast:
-                waiting.clear()
-            time.sleep(_TICK)
-    except BaseException:
-        for run, outcome in _stop(running):
-            ended(run.job, outcome)
-        raise
+        # Runs that are killed leave temporary files behind, which go with this folder.
+        with tempfile.TemporaryDirectory(prefix="gs-", ignore_cleanup_errors=True) as place:
+            yield _Household(reading, held, place)
     finally:
         os.close(reading)
         os.close(writing)
 
 
-def _start(job: Job, lifeline: int, held: Sequence[int]) -> _Running:
+def _start(job: Job, household: _Household) -> _Running:
     attempt = ledger.prepare(job.folder)
     write_atomic(job.folder / "log", b"")
     with open(job.folder / "log", "ab") as log:
@@ -142,13 +159,15 @@ def _start(job: Job, lifeline: int, held: Sequence[int]) -> _Running:
             # -P: the run folder is no place to import from.
             [sys.executable, "-P", "-m", "gradstudy.study.child"],
             cwd=job.folder,
+            env={**os.environ, "TMPDIR": household.place},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            pass_fds=(lifeline, *held),
+            pass_fds=(household.lifeline, *household.held),
             start_new_session=True,  # Ctrl-C reaches the runner alone, which stops its runs in order
         )
-    request = {**job.request, "threads": job.threads, "timeout": job.timeout, "attempt": attempt, "lifeline": lifeline}
+    limits = {"threads": job.threads, "timeout": job.timeout}
+    request = {**job.request, **limits, "attempt": attempt, "lifeline": household.lifeline}
     assert process.stdin is not None
     with suppress(BrokenPipeError), process.stdin as stdin:
         stdin.write(json.dumps(request).encode())
