@@ -6,12 +6,16 @@ import datetime
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gradstudy.errors import StudyHeldError
 from gradstudy.records import storage_error
+
+# Seconds in which the runs of a runner that was killed end and let go.
+PATIENCE = 10
 
 
 @contextmanager
@@ -45,10 +49,28 @@ def _lock(descriptor: int) -> bool:
         import fcntl
     except ImportError:  # Windows
         return True
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if _holder_lives(descriptor) or time.monotonic() > until:
+                return False
+            time.sleep(0.05)
+
+
+def _holder_lives(descriptor: int) -> bool:
+    """Whether the process that signed the lock is there, as far as can be known from here."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        holder = json.loads(os.pread(descriptor, 1000, 0))
+        if holder["host"] != platform.node():
+            return True
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
         return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
     return True
 
 
