@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gradstudy
-from gradstudy.errors import StudySpecError, UnknownStudyError
+from gradstudy.errors import StorageError, StudySpecError, UnknownStudyError
 from gradstudy.study.spec import StudySpec, read_spec
 
 _SLUG = re.compile(r"[a-z][a-z0-9-]*")
@@ -94,7 +94,15 @@ def _folders(workspace: Path) -> dict[str, Path]:
 
 
 def _in(folder: Path) -> dict[str, Path]:
-    return {path.parent.name: path.parent for path in folder.glob("*/study.yaml")}
+    try:
+        return {path.parent.name: path.parent for path in folder.glob("*/study.yaml")}
+    except OSError as error:
+        raise StorageError(
+            f"{folder} cannot be looked into: {error.strerror}",
+            needed="a folder of studies that can be read",
+            why="a study that is not seen is not run",
+            remedy="allow reading there, or choose another workspace (--workspace)",
+        ) from error
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -11,7 +11,6 @@ from typing import Any
 from gradstudy.errors import GradstudyError
 from gradstudy.study.catalog import all_studies
 from gradstudy.study.executor import count_cores
-from gradstudy.study.workspace import check_writable
 
 _PACKAGES = ("gradstudy", "torch", "numpy", "scipy", "pandas", "matplotlib", "seaborn", "papermill", "nbclient",
              "ipykernel", "jupytext", "typst")  # fmt: skip
@@ -26,8 +25,8 @@ def examine(workspace: Path) -> dict[str, Any]:
         "threads": {name: os.environ.get(name, "not set (a run pins its own)") for name in _THREADS},
         "data": _data(),
         "workspace": str(workspace),
-        "writable": _said(lambda: check_writable(workspace), "yes"),
-        "studies": _said(lambda: [study.slug for study in all_studies(workspace)]),
+        "writable": os.access(workspace, os.W_OK),
+        "studies": _studies(workspace),
     }
 
 
@@ -44,9 +43,9 @@ def _data() -> dict[str, str]:
     return {name: str(path) if path else f"not found; {REGISTRY[name].command}" for name, path in available().items()}
 
 
-def _said(ask: Any, otherwise: str = "") -> Any:
-    """What was found, or the text of the error that was."""
+def _studies(workspace: Path) -> list[str] | str:
+    """Names of the studies, or what is wrong with them."""
     try:
-        return ask() or otherwise
+        return [study.slug for study in all_studies(workspace)]
     except GradstudyError as error:
         return str(error)
