@@ -1,0 +1,127 @@
+"""A workspace with one small study, whose kernel imports neither torch nor pandas, and a disk that is soon full."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+NOTEBOOK = """# %% [markdown]
+# # A small study
+
+# %%
+import os
+import time
+from typing import Literal
+
+import gradstudy as gs
+
+# %% tags=["parameters"]
+seed: int = 0
+gain: float = 1.0
+mood: Literal["good", "raise", "kill", "exit", "leave", "sleep", "no-data", "wander", "full"] = "good"
+
+# %%
+if mood == "raise":
+    raise RuntimeError("as planned")
+if mood == "kill":
+    os.kill(os.getpid(), 9)
+if mood == "exit":
+    os._exit(3)
+if mood == "leave":
+    raise SystemExit(0)
+if mood == "sleep":
+    time.sleep(100)
+if mood == "no-data":
+    from gradstudy.errors import NoDataError
+
+    raise NoDataError("no chorales", needed="chorales", why="they are measured", remedy="fetch chorales")
+if mood == "wander":
+    os.chdir("/")
+if mood == "full":
+    gs.record("large", ["x" * 1000] * 2000)
+
+# %%
+gs.record("value", {"seed": seed, "omp": os.environ["OMP_NUM_THREADS"], "folder": os.environ["GRADSTUDY_RUN"]})
+"""
+
+PROFILE = {"timeout": 60, "grid": [{"name": "base", "over": {"seed": [0]}}]}
+
+
+class Workspace:
+    """A folder with the study `small`, and what a test wants to do with it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.notebook = folder / "studies" / "small" / "notebook.py"
+        self.notebook.parent.mkdir(parents=True)
+        self.notebook.write_text(NOTEBOOK)
+        self.profile(**PROFILE)
+
+    def profile(self, **quick):
+        """Write study.yaml with that quick profile (JSON is YAML)."""
+        spec = {"title": "Small", "question": "q", "method": "m", "profiles": {"quick": {**PROFILE, **quick}}}
+        self.notebook.with_name("study.yaml").write_text(json.dumps(spec))
+
+    def moods(self, *moods, **quick):
+        """One point a mood."""
+        self.profile(grid=[{"name": "base", "over": {"mood": list(moods)}}], **quick)
+
+    def study(self):
+        from gradstudy.study.catalog import find_study
+
+        return find_study("small", self.folder)
+
+    def run(self, *, cores=2, **order):
+        """Run what is needed; the tally's points, by mood and seed."""
+        from gradstudy.study.executor import Budget
+        from gradstudy.study.progress import Lines
+        from gradstudy.study.runner import Order, run_studies
+
+        order = Order("quick", budget=order.pop("budget", Budget(cores=cores)), **order)
+        return run_studies([self.study()], self.folder, order, Lines())
+
+    def states(self):
+        """State of every point."""
+        from gradstudy.study.plan import make_plan
+
+        return [str(planned.state) for planned in make_plan(self.study(), "quick", self.folder).points]
+
+    def entries(self):
+        """Every run.json, by mood."""
+        entries = [json.loads(path.read_text()) for path in self.folder.glob("runs/small/*/run.json")]
+        return {entry["parameters"]["mood"]: entry for entry in entries}
+
+    def run_folder(self):
+        """Folder of the only run."""
+        (folder,) = self.folder.glob("runs/small/[0-9a-f]*")
+        return folder
+
+    def start(self, *arguments):
+        """`gradstudy run` in a process of its own."""
+        command = [sys.executable, "-m", "gradstudy.cli", "run", *arguments, "--workspace", self.folder]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    # Kernels are started in run folders: nothing may depend on where the tests were.
+    monkeypatch.chdir(tmp_path)
+    return Workspace(tmp_path / "work")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of 1 MB; only root may."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("needs root, to mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"needs the right to mount: {mounted.stderr.strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)

@@ -1,0 +1,270 @@
+"""Oracle: what was done to the run. Real kernels are killed, stopped and failed; run.json must say just that.
+
+Each cell of the small study's notebook does one thing to its kernel, so the status to expect is known beforehand.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import nbformat
+import psutil
+import pytest
+
+from gradstudy.errors import OversubscribedError, ParameterError, StudyHeldError, UnknownProfileError
+from gradstudy.study import executor
+from gradstudy.study.executor import Budget
+from gradstudy.study.lock import hold
+
+
+def statuses(tally):
+    return [planned.state.kind for plan in tally.plans for planned in plan.points]
+
+
+def alive(pid):
+    # A process that nobody has waited for is dead all the same.
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def wait_for(condition, seconds=30):
+    until = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert found, "waited in vain"
+    return found
+
+
+def kernels(workspace):
+    """Find the kernels that belong to the workspace, by their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            ours = process.environ().get("GRADSTUDY_RUN", "").startswith(str(workspace.folder))
+            if ours and "ipykernel_launcher" in process.cmdline():
+                found.append(process.pid)
+    return found
+
+
+def test_every_way_to_end_is_told_as_it_was(workspace):
+    workspace.moods("good", "raise", "kill", "exit", "leave", "no-data", "wander")
+    tally = workspace.run()
+    assert statuses(tally) == ["ok", "failed", "killed", "killed", "failed", "no-data", "ok"]
+    assert tally.failed
+    assert tally.missing
+    entries = workspace.entries()
+    assert {mood: entry["status"] for mood, entry in entries.items()} == {
+        "good": "ok", "raise": "failed", "kill": "killed", "exit": "killed", "leave": "failed", "no-data": "no-data",
+        "wander": "ok",
+    }  # fmt: skip
+    assert entries["raise"]["error"] == {"name": "RuntimeError", "message": "as planned", "remedy": ""}
+    assert "signal 9" in entries["kill"]["error"]["message"]
+    assert "exit code 3" in entries["exit"]["error"]["message"]
+    assert entries["leave"]["error"]["name"] == "SystemExit"
+    assert entries["no-data"]["error"]["remedy"] == "fetch chorales"
+    assert not kernels(workspace)
+
+
+def test_a_good_run_keeps_records_evidence_and_notebook(workspace):
+    workspace.run()
+    folder = workspace.run_folder()
+    entry = json.loads((folder / "run.json").read_text())
+    assert sorted(entry["evidence"]["versions"]) == ["python"]
+    assert sorted(entry["evidence"]["modules"]) == ["gradstudy", "gradstudy.errors", "gradstudy.records"]
+    assert list(entry["records"]) == ["value.json"]
+    value = json.loads((folder / "records" / "value.json").read_text())
+    assert value == {"seed": 0, "omp": "1", "folder": str(folder)}
+    notebook = nbformat.read(folder / "notebook.ipynb", 4)
+    injected = [cell.source for cell in notebook.cells if "injected-parameters" in cell.metadata.tags]
+    assert injected == ['# Parameters\nseed = 0\ngain = 1.0\nmood = "good"\n']
+    assert {path.name for path in folder.iterdir()} == {"run.json", "notebook.ipynb", "log", "records"}
+
+
+def test_a_failed_notebook_shows_where(workspace):
+    workspace.moods("kill")
+    workspace.run()
+    notebook = nbformat.read(workspace.run_folder() / "notebook.ipynb", 4)
+    assert notebook.metadata.papermill.exception is True
+    assert [cell.metadata.papermill.status for cell in notebook.cells][-2:] == ["failed", "pending"]
+
+
+def test_the_time_limit_of_a_profile_holds(workspace):
+    workspace.moods("sleep", timeout=3)
+    started = time.monotonic()
+    assert statuses(workspace.run()) == ["timeout"]
+    assert time.monotonic() - started < 30
+    assert "not done after 3 s" in workspace.entries()["sleep"]["error"]["message"]
+    assert not kernels(workspace)
+
+
+def test_a_run_that_does_not_keep_its_limit_is_killed_from_outside(workspace, monkeypatch):
+    # The limit from outside is reached first: the kernel has not even started.
+    monkeypatch.setattr(executor, "GRACE", -59.9)
+    workspace.moods("sleep", timeout=60)
+    assert statuses(workspace.run()) == ["timeout"]
+    assert workspace.entries()["sleep"]["status"] == "timeout"
+    wait_for(lambda: not kernels(workspace))
+
+
+def test_what_is_done_is_not_done_again_and_what_failed_is(workspace):
+    workspace.moods("good", "raise")
+    assert workspace.run().executed == 2
+    assert workspace.states() == ["cached", "failed: RuntimeError: as planned"]
+    tally = workspace.run()
+    assert (tally.executed, statuses(tally)) == (1, ["cached", "failed"])
+    assert workspace.run(rerun="stale").executed == 0
+    folder = next(path.parent for path in workspace.folder.glob("runs/small/*/attempts"))
+    assert {path.name for path in (folder / "attempts" / "1").iterdir()} >= {"notebook.ipynb", "log", "run.json"}
+    assert workspace.run(rerun="all").executed == 2
+
+
+def test_prose_keeps_a_run_and_code_makes_a_new_one(workspace):
+    workspace.run()
+    workspace.notebook.write_text(workspace.notebook.read_text().replace("# # A small study", "# # Another title"))
+    assert workspace.states() == ["cached"]
+    workspace.notebook.write_text(workspace.notebook.read_text().replace('"seed": seed', '"seed": seed + 1'))
+    assert workspace.states() == ["new"]
+
+
+def test_other_evidence_is_stale_and_named(workspace):
+    workspace.run()
+    path = workspace.run_folder() / "run.json"
+    entry = json.loads(path.read_text())
+    entry["evidence"]["modules"]["gradstudy.records"] = "0" * 64
+    entry["evidence"]["versions"]["python"] = "2.7"
+    path.write_text(json.dumps(entry))
+    (state,) = workspace.states()
+    assert state.startswith("stale: python 2.7 -> ")
+    assert state.endswith(", gradstudy.records")
+    assert workspace.run(rerun="failed").executed == 0
+    assert workspace.run().executed == 1
+    assert workspace.states() == ["cached"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda folder: (folder / "run.json").write_text('{"status": "ok"'), "run.json cannot be read"),
+        (lambda folder: (folder / "run.json").write_text('{"status": "fine"}'), "run.json cannot be read"),
+        (lambda folder: (folder / "run.json").write_text("[]"), "run.json cannot be read"),
+        (lambda folder: (folder / "records" / "value.json").write_text("{}"), "is not what the run wrote"),
+        (lambda folder: (folder / "records" / "value.json").unlink(), "is not what the run wrote"),
+        (lambda folder: (folder / "run.json").unlink(), ""),
+    ],
+)
+def test_a_spoilt_folder_counts_as_nothing(workspace, spoil, says):
+    folder = fake_run(workspace)
+    assert workspace.states() == ["cached"]
+    spoil(folder)
+    (state,) = workspace.states()
+    assert state.startswith("new")
+    assert says in state
+
+
+def fake_run(workspace):
+    """Leave a run folder as a run does, without a kernel."""
+    from gradstudy.study import evidence, ledger
+    from gradstudy.study.outcome import Outcome
+    from gradstudy.study.plan import make_plan
+
+    (planned,) = make_plan(workspace.study(), "quick", workspace.folder).points
+    ledger.prepare(planned.folder)
+    (planned.folder / "records" / "value.json").write_text('{"a": 1}')
+    request = {"parameters": dict(planned.point.parameters)}
+    details = {"evidence": evidence.gather(["gradstudy"]), "seconds": 1.0}
+    ledger.write_entry(planned.folder, request, Outcome("ok"), details)
+    return planned.folder
+
+
+def test_points_with_the_same_parameters_share_a_run(workspace):
+    workspace.profile(grid=[{"name": "one"}, {"name": "two", "set": {"seed": 0}}])
+    tally = workspace.run()
+    assert (tally.executed, statuses(tally)) == (1, ["ok", "ok"])
+
+
+def test_fail_fast_starts_nothing_after_a_failure(workspace):
+    workspace.moods("raise", "good", "wander")
+    tally = workspace.run(budget=Budget(jobs=1, cores=2), fail_fast=True)
+    assert (tally.executed, statuses(tally)) == (1, ["failed", "new", "new"])
+    assert tally.missing
+
+
+def test_parameters_of_the_command_line_reach_the_kernel(workspace):
+    workspace.run(assignments=("seed=7",))
+    assert json.loads(next(workspace.folder.glob("runs/small/*/records/value.json")).read_text())["seed"] == 7
+    assert workspace.states() == ["new"]
+
+
+def test_nothing_starts_when_something_is_wrong(workspace):
+    with pytest.raises(ParameterError, match="did you mean seed"):
+        workspace.run(assignments=("sed=7",))
+    with pytest.raises(OversubscribedError, match="--oversubscribe"):
+        workspace.run(budget=Budget(jobs=3, cores=2))
+    with pytest.raises(UnknownProfileError):
+        workspace.study().spec.profile("paper")
+    assert not list(workspace.folder.glob("runs/small/[0-9a-f]*"))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_ctrl_c_stops_the_runs_and_says_so(workspace, count):
+    workspace.moods("sleep", "good")
+    process = workspace.start("small", "--jobs", "1")
+    (kernel,) = wait_for(lambda: kernels(workspace))
+    for _ in range(count):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "interrupted; what is finished is kept" in err
+    assert workspace.entries()["sleep"]["status"] == "interrupted"
+    assert "good" not in workspace.entries()
+    wait_for(lambda: not alive(kernel))
+
+
+def test_when_the_runner_is_killed_its_runs_end_and_the_next_takes_over(workspace):
+    workspace.moods("sleep")
+    process = workspace.start("small")
+    (kernel,) = wait_for(lambda: kernels(workspace))
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not alive(kernel))
+    wait_for(lambda: workspace.entries().get("sleep", {}).get("status") == "interrupted")
+    workspace.moods("good")
+    assert statuses(workspace.run()) == ["ok"]
+
+
+def test_a_second_run_leaves_and_names_the_holder(workspace):
+    with hold(workspace.folder / "runs" / "small"):
+        with pytest.raises(StudyHeldError, match=f"process {os.getpid()} on .* since "):
+            workspace.run()
+        second = workspace.start("small")
+        out, err = second.communicate(timeout=30)
+        assert second.returncode == 2
+        assert "is held by" in err
+        assert out == ""
+    assert workspace.run().executed == 1
+
+
+def test_a_killed_child_takes_its_kernel_along(workspace):
+    workspace.moods("sleep")
+    process = workspace.start("small")
+    (kernel,) = wait_for(lambda: kernels(workspace))
+    psutil.Process(kernel).parent().kill()
+    _, err = process.communicate(timeout=60)
+    assert workspace.entries()["sleep"]["status"] == "killed", err
+    assert not alive(kernel)
+
+
+def test_the_engine_serves_papermill_itself(tmp_path):
+    from gradstudy.study.notebook import to_ipynb
+
+    text = '# %% tags=["parameters"]\nseed: int = 0\n\n# %%\nprint("seed", seed)\nassert seed != 4\n'
+    (tmp_path / "in.ipynb").write_text(to_ipynb(text, {}))
+    for seed, code in ((3, 0), (4, 1)):
+        command = [sys.executable, "-m", "papermill", "--engine", "gradstudy", "-p", "seed", str(seed)]
+        said = subprocess.run([*command, "in.ipynb", "out.ipynb"], capture_output=True, text=True, cwd=tmp_path)
+        assert said.returncode == code, said.stderr
+        assert f"seed {seed}" in (tmp_path / "out.ipynb").read_text()

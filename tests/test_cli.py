@@ -1,0 +1,176 @@
+"""Oracle: what each command promises on stdout and by its exit code, in processes as users start them."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+STUDY = """
+title: Tiny
+question: q
+method: m
+profiles:
+  quick:
+    grid:
+      - name: base
+        over: {seed: [0, 1]}
+"""
+NOTEBOOK = """# %% tags=["parameters"]
+seed: int = 0
+rate: float = 0.5
+
+# %%
+import gradstudy as gs
+
+gs.record("value", seed * rate)
+"""
+
+
+@pytest.fixture
+def gradstudy(tmp_path):
+    """Call `gradstudy` in a workspace with the study `tiny`."""
+    folder = tmp_path / "studies" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(STUDY)
+    (folder / "notebook.py").write_text(NOTEBOOK)
+
+    def call(*arguments, code=0):
+        command = [sys.executable, "-m", "gradstudy.cli", *arguments]
+        said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert said.returncode == code, said.stderr
+        assert "Traceback" not in said.stderr
+        return said
+
+    return call
+
+
+def test_list_and_plan(gradstudy):
+    assert "tiny\n  Tiny\n  profiles: quick\n" in gradstudy("list").stdout
+    assert {"study": "tiny", "title": "Tiny", "profiles": ["quick"]} in json.loads(gradstudy("list", "--json").stdout)
+    lines = gradstudy("plan", "tiny").stdout.splitlines()
+    assert [line.split(" ", 2)[0] + line.split(" ", 2)[2] for line in lines] == [
+        "tinybase: new",
+        "tinybase seed=1: new",
+    ]
+    rows = json.loads(gradstudy("plan", "tiny", "-p", "rate=1e-3", "--json").stdout)
+    assert [row["parameters"] for row in rows] == [{"seed": 0, "rate": 1e-3}, {"seed": 1, "rate": 1e-3}]
+
+
+def test_run_executes_once_and_then_finds_all_there(gradstudy, tmp_path):
+    # With -p the runs are not those of a report, so that no report is built.
+    first = gradstudy("run", "tiny", "-p", "rate=1", "--json")
+    found = json.loads(first.stdout)
+    assert (found["executed"], [run["state"] for run in found["runs"]]) == (2, ["ok", "ok"])
+    assert "2 of 2 runs to do" in first.stderr
+    assert "no report" in first.stderr
+    values = [path.read_text() for path in tmp_path.glob("runs/tiny/*/records/value.json")]
+    assert sorted(values) == ["0.0\n", "1.0\n"]
+    again = gradstudy("run", "tiny", "-p", "rate=1")
+    assert "tiny (quick): 2 runs, 2 cached" in again.stdout
+    assert str(tmp_path / "runs") in again.stdout
+
+
+def test_a_failing_run_is_exit_code_1_and_costs_no_other(gradstudy, tmp_path):
+    (tmp_path / "studies" / "tiny" / "notebook.py").write_text(NOTEBOOK + "assert seed == 0, 'not zero'\n")
+    said = gradstudy("run", "tiny", "-p", "rate=1", code=1)
+    assert "tiny (quick): 2 runs, 1 failed, 1 ok" in said.stdout
+    assert "AssertionError: not zero" in said.stderr
+
+
+def test_missing_data_is_exit_code_1_only_when_strict(gradstudy, tmp_path):
+    code = "from gradstudy.errors import NoDataError\nraise NoDataError('a', needed='b', why='c', remedy='fetch it')\n"
+    (tmp_path / "studies" / "tiny" / "notebook.py").write_text(NOTEBOOK + code)
+    said = gradstudy("run", "tiny", "-p", "rate=1")
+    assert "2 no-data" in said.stdout
+    assert "what to do: fetch it" in said.stderr
+    gradstudy("run", "tiny", "-p", "rate=1", "--strict", code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "tinny"], "did you mean tiny"),
+        (["plan", "tinny"], "did you mean tiny"),
+        (["notebook", "../tiny"], "the study '../tiny'"),
+        (["run", "tiny", "--profile", "paper"], "the profile 'paper'"),
+        (["run", "tiny", "--profile", "fast"], "'fast' is not one of"),
+        (["run", "tiny", "-p", "sed=1"], "did you mean seed"),
+        (["run", "tiny", "-p", "seed=1.5"], "float where int"),
+        (["run", "tiny", "-p", "seed"], "`-p name=value`"),
+        (["run", "-p", "seed=1"], "exactly one STUDY"),
+        (["run", "tiny", "--jobs", "1000"], "--oversubscribe"),
+        (["run", "tiny", "--jobs", "0"], "--jobs"),
+        (["run", "tiny", "--timeout", "0"], "--timeout"),
+    ],
+)
+def test_what_cannot_be_meant_is_exit_code_2_with_what_to_do(gradstudy, tmp_path, arguments, says):
+    said = gradstudy(*arguments, code=2)
+    assert says in said.stderr
+    assert said.stdout == ""
+    assert not list(tmp_path.glob("runs/tiny/[0-9a-f]*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        ("notebook.py", ' tags=["parameters"]', "", "no cell tagged `parameters`"),
+        ("notebook.py", "= 0.5", "= 1 / 2", "computed"),
+        ("study.yaml", "seed: [0, 1]", "seed: [0.5]", "group base: seed = 0.5"),
+        ("study.yaml", "question:", "qestion:", "did you mean question"),
+        ("study.yaml", "    grid:", "    data: [chorals]\n    grid:", "the data set 'chorals'"),
+    ],
+)
+def test_a_broken_study_is_exit_code_2_naming_the_file_s_mistake(gradstudy, tmp_path, name, old, new, says):
+    path = tmp_path / "studies" / "tiny" / name
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    said = gradstudy("run", "tiny", code=2)
+    assert says in said.stderr
+    assert "what to do:" in said.stderr
+
+
+def test_notebook_is_written_with_parameters_and_never_over_another(gradstudy, tmp_path):
+    gradstudy("notebook", "tiny", "-o", "x.ipynb", "-p", "rate=2")
+    cells = json.loads((tmp_path / "x.ipynb").read_text())["cells"]
+    assert ["rate = 2.0\n"] in [cell["source"] for cell in cells]
+    assert "is there already" in gradstudy("notebook", "tiny", "-o", "x.ipynb", code=2).stderr
+
+
+def test_doctor_tells_versions_cores_data_workspace_and_studies(gradstudy, tmp_path):
+    facts = json.loads(gradstudy("doctor", "--json").stdout)
+    assert facts["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert facts["workspace"] == str(tmp_path)
+    assert "tiny" in facts["studies"]
+    assert facts["cores"] >= 1
+    assert facts["data"]
+    assert f"workspace: {tmp_path}" in gradstudy("doctor").stdout
+
+
+@pytest.mark.parametrize("code", ["import gradstudy", "from gradstudy.cli import main; main(['--help'])"])
+def test_help_and_import_load_nothing_heavy(code):
+    heavy = ("torch", "pandas", "numpy", "matplotlib", "papermill", "jupytext", "pydantic", "rich")
+    probe = f"import atexit, sys; atexit.register(lambda: print([m for m in {heavy} if m in sys.modules])); {code}"
+    said = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "[]"
+
+
+def test_planning_does_not_load_torch_or_pandas(gradstudy, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from gradstudy.study.plan import make_plan\n"
+        "from gradstudy.study.catalog import find_study; place = Path(sys.argv[1])\n"
+        "make_plan(find_study('tiny', place), 'quick', place)\n"
+        "import gradstudy.study.runner, gradstudy.study.results, gradstudy.study.doctor\n"
+        "print([m for m in ('torch', 'pandas', 'matplotlib', 'papermill') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+
+
+def test_help_names_every_command():
+    started = time.monotonic()
+    said = subprocess.run([sys.executable, "-m", "gradstudy.cli", "--help"], capture_output=True, text=True, check=True)
+    for command in ("list", "plan", "run", "report", "claims", "cite", "notebook", "doctor"):
+        assert f"\n  {command} " in said.stdout
+    assert time.monotonic() - started < 10  # not a measurement: only that nothing heavy was loaded
