@@ -251,8 +251,10 @@ def _chosen(slugs: tuple[str, ...], profile: str, workspace: Path) -> tuple[Stud
 
     studies = find_studies(slugs, workspace)
     having = tuple(study for study in studies if profile in study.spec.profiles)
-    # Named studies must have the profile, and of all studies at least one: the caller looks it up and says so.
-    return studies if slugs or not having else having
+    if slugs or not having:
+        for study in studies:
+            study.spec.profile(profile)  # says which there are
+    return having
 
 
 def _order(*, jobs: int | None, oversubscribe: bool, keep_going: bool, **options: Any) -> Order:

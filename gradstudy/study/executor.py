@@ -134,9 +134,16 @@ def execute(
 class _Household:
     """What all runs share: a pipe that closes when the runner dies, the locks, a place for temporary files."""
 
-    lifeline: int
+    lifeline: int | None
     held: Sequence[int]
     place: str
+
+    def shared(self) -> dict[str, Any]:
+        """Options of a run's process."""
+        if self.lifeline is None:
+            return {}
+        # In a session of its own, Ctrl-C reaches the runner alone, which stops its runs in order.
+        return {"pass_fds": (self.lifeline, *self.held), "start_new_session": True}
 
 
 @contextmanager
@@ -145,7 +152,7 @@ def _household(held: Sequence[int]) -> Iterator[_Household]:
     try:
         # Runs that are killed leave temporary files behind, which go with this folder.
         with tempfile.TemporaryDirectory(prefix="gs-", ignore_cleanup_errors=True) as place:
-            yield _Household(reading, held, place)
+            yield _Household(reading if os.name == "posix" else None, held, place)
     finally:
         os.close(reading)
         os.close(writing)
@@ -163,8 +170,7 @@ def _start(job: Job, household: _Household) -> _Running:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            pass_fds=(household.lifeline, *household.held),
-            start_new_session=True,  # Ctrl-C reaches the runner alone, which stops its runs in order
+            **household.shared(),
         )
     limits = {"threads": job.threads, "timeout": job.timeout}
     request = {**job.request, **limits, "attempt": attempt, "lifeline": household.lifeline}
