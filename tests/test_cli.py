@@ -72,6 +72,60 @@ def test_run_executes_once_and_then_finds_all_there(gradstudy, tmp_path):
     assert str(tmp_path / "runs") in again.stdout
 
 
+FIGURES = '''"""Figures."""
+import matplotlib.pyplot as plt
+from gradstudy.plot.drawing import Drawing
+
+
+def rates(rates):
+    """Rates over seeds."""
+    figure, axes = plt.subplots()
+    axes.plot(rates["seed"], rates["double"], "o")
+    return Drawing(figure, "Rates.", "Two points.")
+'''
+
+
+def test_run_ends_with_reports_that_can_be_cited(gradstudy, tmp_path):
+    folder = tmp_path / "studies" / "tiny"
+    kept = 'import pandas as pd\ngs.record("rates", pd.DataFrame({"double": [2 * seed]}))\n'
+    (folder / "notebook.py").write_text(NOTEBOOK + kept)
+    (folder / "figures.py").write_text(FIGURES)
+    said = gradstudy("run", "tiny")
+    report = tmp_path / "reports" / "quick"
+    assert f"reports: {report / 'index.html'}" in said.stdout
+    assert (report / "tiny" / "report.json").exists()
+    before = (report / "tiny" / "report.json").stat().st_mtime_ns
+    assert "2 cached" in gradstudy("run", "tiny").stdout
+    assert (report / "tiny" / "report.json").stat().st_mtime_ns == before, "nothing changed: not built again"
+    assert gradstudy("report", "tiny", "--profile", "quick").stdout == f"{report}\n"
+    assert json.loads(gradstudy("claims", "--profile", "quick", "--json").stdout) == []
+    assert "@misc{gradstudy-tiny-rates" in gradstudy("cite", "tiny/rates").stdout
+    assert "rate" in gradstudy("cite", "tiny/rate", code=2).stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_on_a_terminal_there_is_one_bar(gradstudy, tmp_path):
+    import os
+    import pty
+
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "gradstudy.cli", "run", "tiny", "-p", "rate=1"]
+    environment = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(command, stderr=slave, stdout=subprocess.PIPE, cwd=tmp_path, env=environment)
+    os.close(slave)
+    seen = b""
+    try:
+        while chunk := os.read(master, 4096):
+            seen += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(master)
+    process.communicate()
+    assert process.returncode == 0
+    assert b"2/2" in seen
+    assert b"[1/2]" not in seen
+
+
 def test_a_failing_run_is_exit_code_1_and_costs_no_other(gradstudy, tmp_path):
     (tmp_path / "studies" / "tiny" / "notebook.py").write_text(NOTEBOOK + "assert seed == 0, 'not zero'\n")
     said = gradstudy("run", "tiny", "-p", "rate=1", code=1)

@@ -43,6 +43,7 @@ if mood == "full":
     gs.record("large", ["x" * 1000] * 2000)
 
 # %%
+print("seed", seed)
 gs.record("value", {"seed": seed, "omp": os.environ["OMP_NUM_THREADS"], "folder": os.environ["GRADSTUDY_RUN"]})
 """
 
@@ -108,7 +109,8 @@ class Workspace:
 def workspace(tmp_path, monkeypatch):
     # Kernels are started in run folders: nothing may depend on where the tests were.
     monkeypatch.chdir(tmp_path)
-    return Workspace(tmp_path / "work")
+    # papermill formats paths, shells split them: neither may see this one.
+    return Workspace(tmp_path / "work {0} $HOME '")
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ def test_a_good_run_keeps_records_evidence_and_notebook(workspace):
     assert list(entry["records"]) == ["value.json"]
     value = json.loads((folder / "records" / "value.json").read_text())
     assert value == {"seed": 0, "omp": "1", "folder": str(folder)}
+    assert (folder / "log").read_text() == "seed 0\n"
     notebook = nbformat.read(folder / "notebook.ipynb", 4)
     injected = [cell.source for cell in notebook.cells if "injected-parameters" in cell.metadata.tags]
     assert injected == ['# Parameters\nseed = 0\ngain = 1.0\nmood = "good"\n']
