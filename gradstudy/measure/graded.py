@@ -1,8 +1,8 @@
 """Long products of matrices as graded factors: QR passes in the log domain and an SVD that keeps every digit.
 
 The product P = J_T ... J_1 of T links spans hundreds of nats, so it is never formed. A pass carries an orthonormal
-basis Z along the links, J_t Z_{t-1} = Z_t R_t, and keeps R_T ... R_1 = diag(exp l) U with l as logarithms and U unit upper
-triangular. Its singular values are those of P on the start basis.
+basis Z along the links, J_t Z_{t-1} = Z_t R_t, and keeps R_T ... R_1 = diag(exp l) U with l as logarithms and U unit
+upper triangular. Its singular values are those of P on the start basis.
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 Activation = Literal["tanh", "relu", "sigmoid", "linear"]
 
+# The largest slope of each activation.
+STEEPEST = {"tanh": 1.0, "relu": 1.0, "sigmoid": 0.25, "linear": 1.0}
+
 
 def activate(name: Activation, x: Tensor) -> Tensor:
     """phi(x) for one of the four named activations."""

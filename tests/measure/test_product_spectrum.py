@@ -92,9 +92,8 @@ def exact_rank_by_fractions(matrices):
     rows = [[Fraction(v) for v in row] for row in matrices[0].tolist()]
     for matrix in matrices[1:]:
         left = [[Fraction(v) for v in row] for row in matrix.tolist()]
-        rows = [
-            [sum(a * b for a, b in zip(l, c, strict=True) if a and b) for c in zip(*rows, strict=True)] for l in left
-        ]
+        columns = list(zip(*rows, strict=True))
+        rows = [[sum(a * b for a, b in zip(r, c, strict=True) if a and b) for c in columns] for r in left]
     rank = 0
     while rows and rows[0]:
         pivot = next((r for r in rows if r[0]), None)

@@ -1,0 +1,227 @@
+"""Claims P1-P6 of Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from gradstudy.claims.claim import Claim, Control, Estimate, Region, Tables, Verdict
+from gradstudy.claims.intervals import mean_estimate
+
+# Rounding leaves margins up to 1e-14 where the bound is attained; a witness against a theorem must exceed this.
+WITNESS = 1e-9
+# The adversarial search has to come this near to the bound, in nats per link, or its silence says nothing.
+POWER = 1e-3
+# Rates are equal if they differ by less; "vanish" and "explode" are rates beyond it.
+TOLERANCE = 0.01
+
+_SIGMA_CONTROLS = (
+    Control("gamma-too-small", "the activation is 1 % steeper than the gamma of the bound", Verdict.REFUTED),
+    Control("sigma-1-too-small", "the network runs with W 1 % larger than the sigma_1 of the bound", Verdict.REFUTED),
+    Control("gamma-just-large-enough", "the activation is 0.05 % less steep than gamma", Verdict.SUPPORTED),
+)
+
+
+def _groups(tables: Tables, column: str) -> list[tuple[str, pd.DataFrame]]:
+    """The networks by the values of a column, sorted; all of the claim's conditions."""
+    return [(str(value), rows) for value, rows in tables["networks"].groupby(column, sort=True)]
+
+
+def _largest_margin(tables: Tables, margin: str, error: str | None) -> tuple[Estimate, ...]:
+    """Largest margin over a bound of each activation; NaN intervals if unconfirmed, or if the search lacked power."""
+    estimates = []
+    for activation, rows in _groups(tables, "activation"):
+        value = float(rows[margin].max())
+        bound = float(rows[error].max()) if error else 1e-12
+        if value > WITNESS:  # counts only as recomputed in 50 digits
+            value, bound = float(rows["margin_50_digits"].max()), 1e-12
+        searched = rows[rows["search_steps"] > 0]
+        weak = len(searched) == 0 or searched["component_per_link"].max() < -POWER
+        low, high = (math.nan, math.nan) if weak else (value - bound, value + bound)
+        estimates.append(Estimate(value, low, high, len(rows), "nats", activation))
+    return tuple(estimates)
+
+
+def component_margin(tables: Tables) -> tuple[Estimate, ...]:
+    """P1: max over networks, k < t of log |dE_t/dx_t dx_t/dx_k| - log |dE_t/dx_t| - (t - k) log(gamma sigma_1)."""
+    return _largest_margin(tables, "component_margin", None)
+
+
+def growth_margin(tables: Tables) -> tuple[Estimate, ...]:
+    """P2: max over networks of log sigma_1 of the Jacobian product - T log(gamma sigma_1)."""
+    return _largest_margin(tables, "growth_margin", "growth_error")
+
+
+def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
+    """P3: growth of the best network whose rho, perturbed as well, is below 1/gamma and whose growth is robust.
+
+    The interval runs from the least to the largest growth over the network's starts, the perturbed ones included.
+    """
+    rows = tables["networks"]
+    vanishing = rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1
+    robust = (rows["growth_perturbed"] - rows["growth"]).abs() <= 0.1 * rows["growth"].abs()
+    eligible = rows[vanishing & robust]
+    if eligible.empty:
+        return (Estimate(math.nan, math.nan, math.nan, len(rows), "nats per link", "no eligible network"),)
+    least = eligible[["growth_low", "growth_perturbed_low"]].min(axis=1)
+    best = eligible.loc[least.idxmax()]
+    low = float(min(best["growth_low"], best["growth_perturbed_low"]))
+    condition = f"rho = {best['rho']:.1e}, sigma_1 = {best['sigma_1']:.1f}"
+    estimate = Estimate(float(best["growth"]), low, float(best["growth_high"]), len(rows), "nats per link", condition)
+    return (estimate,)
+
+
+def linear_rate_error(tables: Tables) -> tuple[Estimate, ...]:
+    """P4: growth rate of a linear network minus log rho, one condition a spectral radius."""
+    found = []
+    groups = list(tables["networks"].groupby(["initialisation", tables["networks"]["rho"].round(6)], sort=True))
+    for (initialisation, rho), rows in groups:
+        difference = rows["growth"] - np.log(rows["rho"])
+        condition = f"rho = {rho:g}" + (", defective" if initialisation == "defective" else "")
+        if initialisation == "defective":  # one matrix: over 2,000 links its norm grows as the number of links
+            value = float(difference.iloc[0])
+            found.append(Estimate(value, value - 1e-9, value + 1e-9, len(rows), "nats per link", condition))
+        else:
+            found.append(
+                mean_estimate(difference.tolist(), "nats per link", condition=condition, conditions=len(groups))
+            )
+    return tuple(found)
+
+
+def disagreement(tables: Tables) -> tuple[Estimate, ...]:
+    """P5: how far the two conditions stand on opposite sides (tanh), or below 1 together (sigmoid).
+
+    For the tanh initialisations min(-log(gamma rho), log(gamma sigma_1)); for the sigmoid one -log(gamma sigma_1).
+    """
+    groups = _groups(tables, "initialisation")
+    found = []
+    for name, rows in groups:
+        vanishing, exploding = -np.log(rows["gamma"] * rows["rho"]), np.log(rows["gamma"] * rows["sigma_1"])
+        values = -exploding if name == "sigmoid" else np.minimum(vanishing, exploding)
+        condition = f"{name}: rho {rows['rho'].mean():.3f}, sigma_1 {rows['sigma_1'].mean():.3f}"
+        found.append(mean_estimate(values.tolist(), "nats", condition=condition, conditions=len(groups)))
+    return tuple(found)
+
+
+def derivative_rate_gap(tables: Tables) -> tuple[Estimate, ...]:
+    """P6: growth rate of the second derivative minus that of the first, polynomial factors t and t(t-1) divided out."""
+    found = []
+    for weight, rows in tables["derivatives"].groupby("scale", sort=True):
+        ends = rows.sort_values("t").iloc[[0, -1]]
+        links = float(np.diff(ends["t"])[0])
+        first = float(np.diff(ends["log_first"] - ends["log_polynomial_first"])[0]) / links
+        second = float(np.diff(ends["log_second"] - ends["log_polynomial_second"])[0]) / links
+        gap, error = second - first, 1e-12 * ends["t"].max()
+        condition = f"w = {weight:g}, both grow" if min(first, second) > TOLERANCE else f"w = {weight:g}, no growth"
+        found.append(Estimate(gap, gap - error, gap + error, 1, "nats per link", condition))
+    return tuple(found)
+
+
+CLAIMS = (
+    Claim(
+        id="P1",
+        source="pascanu2013: section 2.1, Eq. 6-7",
+        source_status="read",
+        kind="theorem",
+        statement="If the largest singular value of W_rec is below 1/gamma, every temporal component obeys "
+        "|dE_t/dx_t dx_t/dx_k| <= (gamma sigma_1)^(t-k) |dE_t/dx_t|, for any input.",
+        setting="ICML version (sigma_1; the arXiv v2 speaks of the eigenvalue). Pre-activation networks of 6 units, tanh "
+        "and sigmoid, 15 links; 200 random networks and 12 ascended by gradient from random weights an activation. The "
+        "number is the largest excess over the bound in nats; the supremum 0 is attained, a witness counts above 1e-9.",
+        region=Region(high=WITNESS),
+        replicate="an independently drawn network",
+        measure=component_margin,
+        controls=_SIGMA_CONTROLS,
+    ),
+    Claim(
+        id="P2",
+        source="pascanu2013: section 2.1",
+        source_status="read",
+        kind="theorem",
+        statement="Explosion never occurs with sigma_1 <= 1/gamma: the Jacobian product grows at most at the rate "
+        "log(gamma sigma_1) per link.",
+        setting="The same networks as P1; the number is the largest log sigma_1 of the product minus T log(gamma "
+        "sigma_1), in nats.",
+        region=Region(high=WITNESS),
+        replicate="an independently drawn network",
+        measure=growth_margin,
+        controls=_SIGMA_CONTROLS,
+    ),
+    Claim(
+        id="P3",
+        source="pascanu2013: section 2.1 (against the eigenvalue form of pascanu2012)",
+        source_status="computed here; the eigenvalue form is second-hand",
+        kind="existence",
+        statement="A spectral radius below 1/gamma is not sufficient for vanishing: there are networks with rho(W) < "
+        "1/gamma whose gradients explode, from typical states and robustly.",
+        setting="A typical witness: W = [[A, -A], [A, -A]] with Gaussian A of gain 3 (128 units, W^2 = 0), the second "
+        "half saturated. It counts if it grows by more than 0.05 nats a link over 2,000 links from every one of 100 "
+        "random starts, and by the same within 10 % under a 1e-3 relative perturbation of W. The 2 x 2 textbook example "
+        "sits on an unstable fixed point (non-generic); it is shown, not counted.",
+        region=Region(low=0.05),
+        replicate="an independently drawn network",
+        measure=witness_growth,
+        controls=(
+            Control(
+                "normal-weights", "W normal with rho = sigma_1 = 0.95, where theory excludes it", Verdict.INCONCLUSIVE
+            ),
+        ),
+    ),
+    Claim(
+        id="P4",
+        source="pascanu2013: section 2.1 (linear model)",
+        source_status="read",
+        kind="rate",
+        statement="In the linear model long-term components grow at the rate log rho(W) per link as t grows: they vanish "
+        "if rho < 1 and explode only if rho > 1.",
+        setting="Gaussian W of 50 units rescaled to rho = 0.8, 0.95, 1.05, 1.25, 2,000 links after 500; the number is "
+        "the rate of a random tangent minus log rho. At rho = 1 a defective eigenvalue ([[1, 1], [0, 1]]) grows as the "
+        "number of links, polynomially: no exponential rate.",
+        region=Region(-TOLERANCE, TOLERANCE),
+        replicate="an independently drawn network",
+        measure=linear_rate_error,
+        controls=(
+            Control("rate-just-inside", "the network runs with 1.005 W", Verdict.SUPPORTED),
+            Control("rate-just-outside", "the network runs with 1.02 W", Verdict.REFUTED),
+        ),
+    ),
+    Claim(
+        id="P5",
+        source="pascanu2013: section 4.1 and released code",
+        source_status="computed here from the released initialisations",
+        kind="comparison",
+        statement="At the released tanh initialisations the two conditions disagree (rho < 1/gamma < sigma_1); at the "
+        "sigmoid initialisation both say that gradients vanish.",
+        setting="50 units, as released: basic tanh (standard deviation 0.1), smart tanh (15 non-zeros a unit, rho = "
+        "0.95), sigmoid (0.01). The number is the distance of the nearer condition from 1/gamma in nats; at the sigmoid "
+        "initialisation that of sigma_1. Fan-in of the sparse weights read as 15 a row.",
+        region=Region(low=TOLERANCE),
+        replicate="an independently drawn weight matrix",
+        measure=disagreement,
+        controls=(
+            Control("disagreement-just-inside", "W rescaled to sigma_1 = 1.02", Verdict.SUPPORTED),
+            Control("no-disagreement", "W rescaled to sigma_1 = 1", Verdict.REFUTED),
+        ),
+    ),
+    Claim(
+        id="P6",
+        source="pascanu2013: section 2.3",
+        source_status="read",
+        kind="equality",
+        statement="In the linear scalar model x_t = x_0 w^t the first derivative t w^(t-1) and the second t (t-1) "
+        "w^(t-2) explode together, at the same exponential rate.",
+        setting="w = 1.05, 1.1, 1.25; derivatives of the recurrence itself at t = 500 and 1,000, not of the closed form. "
+        "Deterministic: the interval is the rounding error.",
+        region=Region(-TOLERANCE, TOLERANCE),
+        replicate="a weight w (exact)",
+        measure=derivative_rate_gap,
+        controls=(
+            Control(
+                "curvature-just-inside", "a second path adds 0.005 nats a link to the curvature", Verdict.SUPPORTED
+            ),
+            Control("curvature-just-outside", "a second path adds 0.02 nats a link to the curvature", Verdict.REFUTED),
+        ),
+    ),
+)

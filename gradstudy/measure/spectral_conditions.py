@@ -1,0 +1,196 @@
+"""The two spectral conditions of Pascanu et al. (2013) beside the growth they are conditions for."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from gradstudy.measure.adjoint import adjoint
+from gradstudy.measure.gradient_norms import gradient_norms
+from gradstudy.measure.growth import tangent_growth
+from gradstudy.measure.product_spectrum import product_spectrum
+from gradstudy.measure.subject import Subject
+from gradstudy.models.initialisations import spectral_norm, spectral_radius
+from gradstudy.theory.pascanu2013 import GAMMA, log_bound
+
+Growth = Literal["product", "tangent"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How the growth along a chain is measured.
+
+    Args:
+        burn_in: links that are not counted.
+        growth: "product": log sigma_1 of the Jacobian product; "tangent": log norm of a random tangent vector, a lower
+            bound on it, for long chains of many rows.
+        perturbation: if above 0 the growth is measured once more with W perturbed by this much, relative in the
+            Frobenius norm.
+        seed: of tangents and perturbations.
+    """
+
+    burn_in: int = 0
+    growth: Growth = "product"
+    perturbation: float = 0.0
+    seed: int = 0
+
+
+def spectral_conditions(subjects: Sequence[Subject], probe: Probe) -> pd.DataFrame:
+    """Spectral radius, spectral norm, bound, growth and margins of each subject.
+
+    Returns:
+        One row a network: `network`; `rho`, `sigma_1` of its W; `gamma`; `log_bound` = log(gamma sigma_1);
+        `growth`, `growth_low`, `growth_high`: growth rate of the Jacobian product, mean, least and largest over its
+        rows, nats per link; `growth_margin`: largest log sigma_1(product) - T log_bound, nats, and its numerical
+        `growth_error`; `component_margin`: largest over rows and lags l of log |dE_T/ds_{T-l}| - log |dE_T/ds_T| -
+        l log_bound, nats; `component_per_link`: the same at lag T, divided by T; `rho_perturbed`, `growth_perturbed`
+        (NaN without a perturbation).
+
+    Cost: a product spectrum (or a tangent) and a gradient-norm pass a subject.
+    """
+    return pd.DataFrame([{"network": i, **_row(subject, probe)} for i, subject in enumerate(subjects)])
+
+
+def _row(subject: Subject, probe: Probe) -> dict[str, float]:
+    weight = subject.network.weight
+    bound = log_bound(subject.activation, spectral_norm(weight))
+    growth, error = _growth(subject, probe)
+    length = len(subject.inputs) - probe.burn_in
+    lags, components = log_components(subject)
+    margins = components - lags[:, None] * bound
+    return {
+        "rho": spectral_radius(weight),
+        "sigma_1": spectral_norm(weight),
+        "gamma": GAMMA[subject.activation],
+        "log_bound": bound,
+        "growth": float(growth.mean()),
+        "growth_low": float(growth.min()),
+        "growth_high": float(growth.max()),
+        "growth_margin": float(growth.max() - bound) * length,
+        "growth_error": error * length,
+        "component_margin": float(margins[1:].max()),
+        "component_per_link": float(margins[-1].max()) / int(lags[-1]),
+        **_perturbed(subject, probe),
+    }
+
+
+def _growth(subject: Subject, probe: Probe) -> tuple[Tensor, float]:
+    """Growth rate of each row, nats per link, and its numerical error."""
+    chain = subject.chain()
+    if probe.growth == "tangent":
+        return tangent_growth(chain, probe.burn_in, seed=probe.seed), chain.length * 1e-15
+    spectrum = product_spectrum(chain, probe.burn_in, k=1)
+    length = chain.length - probe.burn_in
+    return spectrum.log_singular_values[:, 0] / length, float(spectrum.error.max()) / length
+
+
+def _perturbed(subject: Subject, probe: Probe) -> dict[str, float]:
+    if probe.perturbation == 0:
+        return {"rho_perturbed": math.nan, "growth_perturbed": math.nan, "growth_perturbed_low": math.nan}
+    other = perturb(subject, probe.perturbation, seed=probe.seed)
+    growth, _ = _growth(other, probe)
+    return {
+        "rho_perturbed": spectral_radius(other.network.weight),
+        "growth_perturbed": float(growth.mean()),
+        "growth_perturbed_low": float(growth.min()),
+    }
+
+
+def perturb(subject: Subject, relative: float, *, seed: int) -> Subject:
+    """The subject with W + relative |W|_F G / |G|_F, G Gaussian."""
+    generator = torch.Generator().manual_seed(seed)
+    weight = subject.network.weight
+    noise = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+    change = relative * weight.norm() / noise.norm() * noise
+    module = subject.network.module
+    name = "weight_hh_l0" if isinstance(module, nn.RNN) else "weight_rec"
+    state = {key: value.clone() for key, value in module.state_dict().items()}
+    state[name] += change
+    twin = copy.deepcopy(module)
+    twin.load_state_dict(state)
+    return replace(subject, network=replace(subject.network, module=twin, weight=weight + change))
+
+
+def log_components(subject: Subject) -> tuple[Tensor, Tensor]:
+    """Lags l = 0 .. T and log |dE_T/ds_{T-l}| - log |dE_T/ds_T|, `(T + 1, rows)`."""
+    norms = gradient_norms(subject.chain(), subject.last_error).log_norm
+    return torch.arange(len(norms)), (norms - norms[-1]).flip(0)
+
+
+def component_lags(subjects: Sequence[Subject], *, most: int = 25) -> pd.DataFrame:
+    """Decay of dE_T/ds_{T-l} with the lag, over networks: one E_T at a time.
+
+    Returns:
+        One row a lag (at most `most`, evenly spread): `lag`; `log_component`: mean over networks of the mean over rows
+        of log |dE_T/ds_{T-l}| - log |dE_T/ds_T|; `low`, `high`: its 95 % Student interval over networks (NaN for one);
+        `n`; `log_bound`: mean of l log(gamma sigma_1). Exact zeros are left out of the mean and counted in `zeros`.
+    """
+    curves = torch.stack([_mean_finite(log_components(subject)[1]) for subject in subjects])
+    bounds = [log_bound(s.activation, spectral_norm(s.network.weight)) for s in subjects]
+    length = curves.shape[1] - 1
+    rows = []
+    for lag in np.unique(np.linspace(0, length, min(most, length + 1)).round().astype(int)).tolist():
+        values = curves[:, lag].numpy()
+        rows.append({"lag": lag, **_interval(values[np.isfinite(values)]), "log_bound": lag * float(np.mean(bounds))})
+        rows[-1]["zeros"] = int(np.sum(~np.isfinite(values)))
+    return pd.DataFrame(rows)
+
+
+def _mean_finite(values: Tensor) -> Tensor:
+    """Mean over rows of the finite entries, -inf where there is none."""
+    finite = torch.isfinite(values)
+    total = torch.where(finite, values, torch.zeros_like(values)).sum(1)
+    return torch.where(finite.any(1), total / finite.sum(1), -torch.inf)
+
+
+def _interval(values: np.ndarray) -> dict[str, float]:
+    n = len(values)
+    mean = float(np.mean(values)) if n else math.nan
+    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    return {"log_component": mean, "low": mean - half, "high": mean + half, "n": n}
+
+
+def float32_against_truth(subject: Subject) -> pd.DataFrame:
+    """What float32 autograd shows of |dE_T/dh_t| of one subject, beside the truth.
+
+    Returns:
+        One row a state: `t`; `log10_norm`: the truth (log-domain adjoint in float64); `log10_float32`: logarithm of the
+        float32 norm of float32 autograd's gradient; `zero_norm`: that norm is exactly 0; `zero_gradient`: every entry
+        of the gradient itself is exactly 0.
+
+    Cost: one stepped forward and backward pass with every state kept.
+    """
+    chain = subject.chain()
+    truth = adjoint(chain.links, chain.direct_partials(subject.last_error)).log_norm[:, 0] / math.log(10)
+    gradients = _autograd_float32(subject)
+    norms = gradients.norm(dim=1)
+    return pd.DataFrame(
+        {
+            "t": np.arange(len(truth)),
+            "log10_norm": truth.numpy(),
+            "log10_float32": norms.double().log10().numpy(),
+            "zero_norm": (norms == 0).numpy(),
+            "zero_gradient": (gradients == 0).all(dim=1).numpy(),
+        }
+    )
+
+
+def _autograd_float32(subject: Subject) -> Tensor:
+    """dE_T/dh_t of the first row by stepping the module in float32 with every state in the graph, `(T + 1, n)`."""
+    module = copy.deepcopy(subject.network.module).float()
+    inputs, state = subject.inputs[:, :1].float(), subject.start[:1].float().requires_grad_()
+    states = [state]
+    for x in inputs:
+        h = states[-1]
+        states.append(module(x[None], h[None])[0][0] if isinstance(module, nn.RNN) else module(x[None], h)[0])
+    error = (states[-1] * subject.cotangent[:1].float()).sum()
+    return torch.cat(torch.autograd.grad(error, states))

@@ -1,0 +1,57 @@
+"""Random search: subjects drawn from a family of networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from gradstudy.measure.subject import Subject
+from gradstudy.models.networks import Family, draw_network
+
+Inputs = Literal["gaussian", "none"]
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What the networks are driven with.
+
+    Args:
+        length: links T.
+        rows: independent input sequences and starts a network.
+        inputs: standard normal, or none (zeros).
+        start: standard deviation of the entries of s_0.
+    """
+
+    length: int
+    rows: int = 1
+    inputs: Inputs = "gaussian"
+    start: float = 0.0
+
+
+def random_subjects(
+    family: Family, count: int, drive: Drive, *, seed: int, pre_activation: bool = False
+) -> list[Subject]:
+    """Independently drawn networks, each with its own inputs, starts and directions dE_T/ds_T.
+
+    Network i is drawn from a generator seeded by (seed, i): more networks leave the first ones as they are.
+    """
+    return [_subject(family, drive, _generator(seed, i), pre_activation) for i in range(count)]
+
+
+def _generator(seed: int, index: int) -> torch.Generator:
+    return torch.Generator().manual_seed(1_000_003 * seed + index)
+
+
+def _subject(family: Family, drive: Drive, generator: torch.Generator, pre_activation: bool) -> Subject:
+    network = draw_network(family, generator, pre_activation=pre_activation)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    inputs = normal(drive.length, drive.rows, family.input_size)
+    inputs = inputs if drive.inputs == "gaussian" else torch.zeros_like(inputs)
+    cotangent = torch.nn.functional.normalize(normal(drive.rows, family.size), dim=1)
+    start = network.start + drive.start * normal(drive.rows, family.size)
+    return Subject(network, inputs, start, cotangent)

@@ -1,0 +1,75 @@
+"""Polyphonic music as piano rolls: predict the next chord (Boulanger-Lewandowski 2012; Pascanu 2013, Table 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.io import loadmat
+from torch import Tensor
+
+from gradstudy.errors import CorruptDataError
+from gradstudy.tasks.datasets import fetch
+
+Split = Literal["train", "valid", "test"]
+KEYS = 88
+_VARIABLES = {"train": "traindata", "valid": "validdata", "test": "testdata"}
+
+
+@dataclass(frozen=True, eq=False)
+class PianoRolls:
+    """Sequences of chords.
+
+    Args:
+        name: of the data set.
+        split: train, valid or test.
+        sequences: one `(T, 88)` array of 0 and 1 each, T differs.
+    """
+
+    name: str
+    split: Split
+    sequences: tuple[np.ndarray, ...]
+
+    def windows(self, length: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random windows as inputs and next-chord targets, each `(length, count, 88)`, float64.
+
+        Windows are drawn uniformly over all places where `length + 1` chords follow each other.
+
+        Raises:
+            ValueError: no sequence is long enough.
+        """
+        places = np.array([max(len(sequence) - length, 0) for sequence in self.sequences])
+        if not places.any():
+            raise ValueError(f"no sequence of {self.name} ({self.split}) has {length + 1} chords; use shorter windows")
+        ends = places.cumsum()
+        drawn = torch.randint(int(ends[-1]), (count,), generator=generator).numpy()
+        which = np.searchsorted(ends, drawn, side="right")
+        start = drawn - (ends[which] - places[which])
+        rolls = [self.sequences[w][s : s + length + 1] for w, s in zip(which, start, strict=True)]
+        stacked = torch.from_numpy(np.stack(rolls, axis=1)).double()
+        return stacked[:-1], stacked[1:]
+
+
+def piano_rolls(name: str, split: Split) -> PianoRolls:
+    """The piano rolls of one split, as published.
+
+    Args:
+        name: "nottingham", "jsb", "piano-midi" or "musedata".
+        split: "train", "valid" or "test".
+
+    Raises:
+        NoDataError, CorruptDataError: see `datasets.fetch`.
+    """
+    (path,) = fetch(name)
+    sequences = tuple(np.asarray(roll, dtype=np.uint8) for roll in loadmat(path)[_VARIABLES[split]].ravel())
+    wrong = [roll.shape for roll in sequences if roll.ndim != 2 or roll.shape[1] != KEYS or roll.max(initial=0) > 1]
+    if wrong:
+        raise CorruptDataError(
+            f"{path} holds an array of shape {wrong[0]}",
+            needed=f"(T, {KEYS}) arrays of 0 and 1",
+            why="anything else is not a piano roll",
+            remedy="get the file again",
+        )
+    return PianoRolls(name, split, sequences)
