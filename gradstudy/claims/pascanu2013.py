@@ -18,9 +18,9 @@ POWER = 1e-3
 TOLERANCE = 0.01
 
 _SIGMA_CONTROLS = (
-    Control("gamma-too-small", "the activation is 1 % steeper than the gamma of the bound", Verdict.REFUTED),
-    Control("sigma-1-too-small", "the network runs with W 1 % larger than the sigma_1 of the bound", Verdict.REFUTED),
-    Control("gamma-just-large-enough", "the activation is 0.05 % less steep than gamma", Verdict.SUPPORTED),
+    Control("gamma-too-small", "the activation is 1 % steeper than the γ of the bound", Verdict.REFUTED),
+    Control("sigma-1-too-small", "the network runs with W 1 % larger than the σ₁ of the bound", Verdict.REFUTED),
+    Control("gamma-just-large-enough", "the activation is 0.05 % less steep than γ", Verdict.SUPPORTED),
 )
 
 
@@ -66,9 +66,9 @@ def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
     if eligible.empty:
         return (Estimate(math.nan, math.nan, math.nan, len(rows), "nats per link", "no eligible network"),)
     least = eligible[["growth_low", "growth_perturbed_low"]].min(axis=1)
-    best = eligible.loc[least.idxmax()]
-    low = float(min(best["growth_low"], best["growth_perturbed_low"]))
-    condition = f"rho = {best['rho']:.1e}, sigma_1 = {best['sigma_1']:.1f}"
+    best = eligible.iloc[int(least.argmax())]
+    low = float(least.max())
+    condition = f"ρ = {best['rho']:.1e}, σ₁ = {best['sigma_1']:.1f}"
     estimate = Estimate(float(best["growth"]), low, float(best["growth_high"]), len(rows), "nats per link", condition)
     return (estimate,)
 
@@ -79,7 +79,7 @@ def linear_rate_error(tables: Tables) -> tuple[Estimate, ...]:
     groups = list(tables["networks"].groupby(["initialisation", tables["networks"]["rho"].round(6)], sort=True))
     for (initialisation, rho), rows in groups:
         difference = rows["growth"] - np.log(rows["rho"])
-        condition = f"rho = {rho:g}" + (", defective" if initialisation == "defective" else "")
+        condition = f"ρ = {rho:g}" + (", defective" if initialisation == "defective" else "")
         if initialisation == "defective":  # one matrix: over 2,000 links its norm grows as the number of links
             value = float(difference.iloc[0])
             found.append(Estimate(value, value - 1e-9, value + 1e-9, len(rows), "nats per link", condition))
@@ -100,7 +100,7 @@ def disagreement(tables: Tables) -> tuple[Estimate, ...]:
     for name, rows in groups:
         vanishing, exploding = -np.log(rows["gamma"] * rows["rho"]), np.log(rows["gamma"] * rows["sigma_1"])
         values = -exploding if name == "sigmoid" else np.minimum(vanishing, exploding)
-        condition = f"{name}: rho {rows['rho'].mean():.3f}, sigma_1 {rows['sigma_1'].mean():.3f}"
+        condition = f"{name}: ρ {rows['rho'].mean():.3f}, σ₁ {rows['sigma_1'].mean():.3f}"
         found.append(mean_estimate(values.tolist(), "nats", condition=condition, conditions=len(groups)))
     return tuple(found)
 
@@ -125,11 +125,12 @@ CLAIMS = (
         source="pascanu2013: section 2.1, Eq. 6-7",
         source_status="read",
         kind="theorem",
-        statement="If the largest singular value of W_rec is below 1/gamma, every temporal component obeys "
-        "|dE_t/dx_t dx_t/dx_k| <= (gamma sigma_1)^(t-k) |dE_t/dx_t|, for any input.",
-        setting="ICML version (sigma_1; the arXiv v2 speaks of the eigenvalue). Pre-activation networks of 6 units, tanh "
-        "and sigmoid, 15 links; 200 random networks and 12 ascended by gradient from random weights an activation. The "
-        "number is the largest excess over the bound in nats; the supremum 0 is attained, a witness counts above 1e-9.",
+        statement="If the largest singular value σ₁ of W is below 1/γ, every temporal component obeys "
+        "|∂E_t/∂x_t ∂x_t/∂x_k| ≤ (γσ₁)^(t−k) |∂E_t/∂x_t|, for any input.",
+        setting="ICML version (the arXiv v2 speaks of the eigenvalue). Pre-activation networks of 6 units, tanh and "
+        "sigmoid, 15 links; for each activation 200 random networks, and 12 ascended by gradient from random weights. "
+        "The number is the largest excess over the bound in nats; the supremum 0 is attained, so a witness counts only "
+        "above 1e-9.",
         region=Region(high=WITNESS),
         replicate="an independently drawn network",
         measure=component_margin,
@@ -140,10 +141,9 @@ CLAIMS = (
         source="pascanu2013: section 2.1",
         source_status="read",
         kind="theorem",
-        statement="Explosion never occurs with sigma_1 <= 1/gamma: the Jacobian product grows at most at the rate "
-        "log(gamma sigma_1) per link.",
-        setting="The same networks as P1; the number is the largest log sigma_1 of the product minus T log(gamma "
-        "sigma_1), in nats.",
+        statement="Explosion never occurs with σ₁ ≤ 1/γ: the Jacobian product grows at most at the rate log γσ₁ per "
+        "link.",
+        setting="The same networks as P1; the number is the largest log σ₁ of the product minus T log γσ₁, in nats.",
         region=Region(high=WITNESS),
         replicate="an independently drawn network",
         measure=growth_margin,
@@ -154,19 +154,17 @@ CLAIMS = (
         source="pascanu2013: section 2.1 (against the eigenvalue form of pascanu2012)",
         source_status="computed here; the eigenvalue form is second-hand",
         kind="existence",
-        statement="A spectral radius below 1/gamma is not sufficient for vanishing: there are networks with rho(W) < "
-        "1/gamma whose gradients explode, from typical states and robustly.",
-        setting="A typical witness: W = [[A, -A], [A, -A]] with Gaussian A of gain 3 (128 units, W^2 = 0), the second "
+        statement="A spectral radius below 1/γ is not sufficient for vanishing: there are networks with ρ(W) < 1/γ "
+        "whose gradients explode, from typical states and robustly.",
+        setting="A typical witness: W = [[A, −A], [A, −A]] with Gaussian A of gain 3 (128 units, W² = 0), the second "
         "half saturated. It counts if it grows by more than 0.05 nats a link over 2,000 links from every one of 100 "
-        "random starts, and by the same within 10 % under a 1e-3 relative perturbation of W. The 2 x 2 textbook example "
-        "sits on an unstable fixed point (non-generic); it is shown, not counted.",
+        "random starts, and by the same within 10 % under a 1e-3 relative perturbation of W. The 2 × 2 textbook "
+        "example sits on an unstable fixed point (non-generic); it is shown, not counted.",
         region=Region(low=0.05),
         replicate="an independently drawn network",
         measure=witness_growth,
         controls=(
-            Control(
-                "normal-weights", "W normal with rho = sigma_1 = 0.95, where theory excludes it", Verdict.INCONCLUSIVE
-            ),
+            Control("normal-weights", "W normal, ρ = σ₁ = 0.95: theory excludes a witness", Verdict.INCONCLUSIVE),
         ),
     ),
     Claim(
@@ -174,10 +172,10 @@ CLAIMS = (
         source="pascanu2013: section 2.1 (linear model)",
         source_status="read",
         kind="rate",
-        statement="In the linear model long-term components grow at the rate log rho(W) per link as t grows: they vanish "
-        "if rho < 1 and explode only if rho > 1.",
-        setting="Gaussian W of 50 units rescaled to rho = 0.8, 0.95, 1.05, 1.25, 2,000 links after 500; the number is "
-        "the rate of a random tangent minus log rho. At rho = 1 a defective eigenvalue ([[1, 1], [0, 1]]) grows as the "
+        statement="In the linear model long-term components grow at the rate log ρ(W) per link as t grows: they vanish "
+        "if ρ < 1 and explode only if ρ > 1.",
+        setting="Gaussian W of 50 units rescaled to ρ = 0.8, 0.95, 1.05, 1.25, 2,000 links after 500; the number is "
+        "the rate of a random tangent minus log ρ. At ρ = 1 a defective eigenvalue ([[1, 1], [0, 1]]) grows as the "
         "number of links, polynomially: no exponential rate.",
         region=Region(-TOLERANCE, TOLERANCE),
         replicate="an independently drawn network",
@@ -192,17 +190,17 @@ CLAIMS = (
         source="pascanu2013: section 4.1 and released code",
         source_status="computed here from the released initialisations",
         kind="comparison",
-        statement="At the released tanh initialisations the two conditions disagree (rho < 1/gamma < sigma_1); at the "
-        "sigmoid initialisation both say that gradients vanish.",
-        setting="50 units, as released: basic tanh (standard deviation 0.1), smart tanh (15 non-zeros a unit, rho = "
-        "0.95), sigmoid (0.01). The number is the distance of the nearer condition from 1/gamma in nats; at the sigmoid "
-        "initialisation that of sigma_1. Fan-in of the sparse weights read as 15 a row.",
+        statement="At the released tanh initialisations the two conditions disagree (ρ < 1/γ < σ₁); at the sigmoid "
+        "initialisation both say that gradients vanish.",
+        setting="50 units, as released: basic tanh (standard deviation 0.1), smart tanh (15 non-zeros a unit, ρ = "
+        "0.95), sigmoid (0.01). The number is the distance of the nearer condition from 1/γ in nats; at the sigmoid "
+        "initialisation that of σ₁. The sparse weights' fan-in is read as 15 a row.",
         region=Region(low=TOLERANCE),
         replicate="an independently drawn weight matrix",
         measure=disagreement,
         controls=(
-            Control("disagreement-just-inside", "W rescaled to sigma_1 = 1.02", Verdict.SUPPORTED),
-            Control("no-disagreement", "W rescaled to sigma_1 = 1", Verdict.REFUTED),
+            Control("disagreement-just-inside", "W rescaled to σ₁ = 1.02", Verdict.SUPPORTED),
+            Control("no-disagreement", "W rescaled to σ₁ = 1", Verdict.REFUTED),
         ),
     ),
     Claim(
@@ -210,18 +208,17 @@ CLAIMS = (
         source="pascanu2013: section 2.3",
         source_status="read",
         kind="equality",
-        statement="In the linear scalar model x_t = x_0 w^t the first derivative t w^(t-1) and the second t (t-1) "
-        "w^(t-2) explode together, at the same exponential rate.",
-        setting="w = 1.05, 1.1, 1.25; derivatives of the recurrence itself at t = 500 and 1,000, not of the closed form. "
-        "Deterministic: the interval is the rounding error.",
+        statement="In the linear scalar model x_t = x₀ wᵗ the first derivative t wᵗ⁻¹ and the second t(t−1) wᵗ⁻² "
+        "explode together, at the same exponential rate.",
+        setting="w = 1.05, 1.1, 1.25; derivatives of the recurrence itself at t = 500 and 1,000, not of the closed "
+        "form. The number is the rate of the second minus that of the first. Deterministic: the interval is the "
+        "rounding error.",
         region=Region(-TOLERANCE, TOLERANCE),
         replicate="a weight w (exact)",
         measure=derivative_rate_gap,
         controls=(
-            Control(
-                "curvature-just-inside", "a second path adds 0.005 nats a link to the curvature", Verdict.SUPPORTED
-            ),
-            Control("curvature-just-outside", "a second path adds 0.02 nats a link to the curvature", Verdict.REFUTED),
+            Control("curvature-just-inside", "a second path whose curvature grows 0.005 faster", Verdict.SUPPORTED),
+            Control("curvature-just-outside", "a second path whose curvature grows 0.02 faster", Verdict.REFUTED),
         ),
     ),
 )

@@ -57,27 +57,27 @@ def adjoint(links: Links, direct: Float[Tensor, "states batch n"]) -> Adjoint:
 
     Args:
         links: the chain's links.
-        direct: g_t, the loss's direct partials.
+        direct: g_t, the loss's direct partials; overwritten by the result, so that no copy is needed.
 
-    Cost: T vector-Jacobian products and one more copy of the states.
+    Cost: T vector-Jacobian products.
     """
-    result = Adjoint(torch.empty_like(direct), torch.empty(direct.shape[:2], dtype=torch.float64, device=direct.device))
+    result = Adjoint(direct, torch.empty(direct.shape[:2], dtype=torch.float64, device=direct.device))
     carry = _Carry(torch.zeros_like(direct[0]), torch.full_like(result.log_scale[0], -torch.inf))
     for stop in range(links.length + 1, 0, -_STRETCH):
         start = max(stop - _STRETCH, 0)
-        after = _sweep(links, direct, carry, range(start, stop), result)
+        partial = direct[start:stop].clone()
+        after = _sweep(links, partial, carry, range(start, stop), result)
         if not _is_safe(result.scaled[start:stop]):
             after = carry
             for t in reversed(range(start, stop)):
-                after = _sweep(links, direct, after, range(t, t + 1), result)
+                after = _sweep(links, partial[t - start : t - start + 1], after, range(t, t + 1), result)
         carry = after
     return result
 
 
-def _sweep(links: Links, direct: Tensor, carry: _Carry, stretch: range, result: Adjoint) -> _Carry:
+def _sweep(links: Links, partial: Tensor, carry: _Carry, stretch: range, result: Adjoint) -> _Carry:
     """Fill the result over one stretch of states, on one scale a row; what the states before it receive."""
     window = slice(stretch.start, stretch.stop)
-    partial = direct[window]
     peak = partial.abs().amax(-1)
     log_peak = peak.double().log()
     scale = torch.maximum(carry.log_scale, log_peak.amax(0))

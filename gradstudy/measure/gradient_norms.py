@@ -63,8 +63,8 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
     Raises:
         LossError: the loss is not a scalar or does not depend on the chain.
 
-    Cost: autograd from the loss to the outputs, T vector-Jacobian products, two copies of the states. The user's
-    graph is kept, parameters and their `.grad` are not touched.
+    Cost: autograd from the loss to the outputs, T vector-Jacobian products, three copies of the states beside the
+    module's own output. The user's graph is kept; parameters and their `.grad` are not touched.
 
     Source: Pascanu, Mikolov and Bengio 2013, Eq. 3-5 (the sum of their temporal components' state factors).
 

@@ -78,7 +78,7 @@ def _row(subject: Subject, probe: Probe) -> dict[str, float]:
         "growth_margin": float(growth.max() - bound) * length,
         "growth_error": error * length,
         "component_margin": float(margins[1:].max()),
-        "component_per_link": float(margins[-1].max()) / int(lags[-1]),
+        "component_per_link": float(margins[-1].max() / lags[-1]),
         **_perturbed(subject, probe),
     }
 
@@ -123,7 +123,8 @@ def perturb(subject: Subject, relative: float, *, seed: int) -> Subject:
 def log_components(subject: Subject) -> tuple[Tensor, Tensor]:
     """Lags l = 0 .. T and log |dE_T/ds_{T-l}| - log |dE_T/ds_T|, `(T + 1, rows)`."""
     norms = gradient_norms(subject.chain(), subject.last_error).log_norm
-    return torch.arange(len(norms)), (norms - norms[-1]).flip(0)
+    # In float64: an integer tensor times a number would be float32, and margins are as small as 1e-15.
+    return torch.arange(len(norms), dtype=torch.float64), (norms - norms[-1]).flip(0)
 
 
 def component_lags(subjects: Sequence[Subject], *, most: int = 25) -> pd.DataFrame:

@@ -11,8 +11,7 @@ from torch import Tensor
 from gradstudy.measure.subject import Subject
 from gradstudy.models.pascanu import Activation, PascanuRNN
 
-# gamma as exact fractions of small integers, written here once more on purpose: the recomputation shares no code with
-# what it checks.
+# gamma as exact fractions, once more on purpose: the recomputation shares no code with what it checks.
 _GAMMA = {"tanh": (1, 1), "sigmoid": (1, 4), "relu": (1, 1), "linear": (1, 1)}
 
 
