@@ -52,3 +52,14 @@ def chunked_jacrev(rnn: nn.RNN, inputs: Tensor) -> Tensor:
     states = torch.cat([torch.zeros_like(output[:1]), output[:-1]])
     every = torch.func.vmap(torch.func.vmap(torch.func.jacrev(cell)))
     return torch.cat([every(s, x) for s, x in zip(states.split(64), inputs.split(64), strict=True)])
+
+
+def plain_product_svd(rnn: nn.RNN, inputs: Tensor) -> Tensor:
+    """The Jacobian product in float64 and its SVD; the small singular values come out wrong by many nats."""
+    with torch.no_grad():
+        output, _ = rnn(inputs)
+        weight = rnn.state_dict()["weight_hh_l0"]
+        product = torch.eye(rnn.hidden_size, dtype=inputs.dtype)
+        for h in output:
+            product = (1 - h**2)[:, :, None] * (weight @ product)
+        return torch.linalg.svdvals(product).log()

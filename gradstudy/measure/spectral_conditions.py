@@ -127,7 +127,7 @@ def log_components(subject: Subject) -> tuple[Tensor, Tensor]:
     return torch.arange(len(norms), dtype=torch.float64), (norms - norms[-1]).flip(0)
 
 
-def component_lags(subjects: Sequence[Subject], *, most: int = 25) -> pd.DataFrame:
+def component_lags(subjects: Sequence[Subject], *, most: int = 11) -> pd.DataFrame:
     """Decay of dE_T/ds_{T-l} with the lag, over networks: one E_T at a time.
 
     Returns:

@@ -23,7 +23,7 @@ def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int) -
 
     Returns:
         One row a baseline: `baseline`, `ratio` (median over rounds of ours / baseline), `low`, `high` (quartiles over
-        rounds), `rounds`, `milliseconds` (median of ours), `baseline_milliseconds`.
+        rounds), `n` (rounds), `milliseconds` (median of ours), `baseline_milliseconds`.
     """
     actions = {"ours": ours, **baselines}
     for action in actions.values():
@@ -39,7 +39,7 @@ def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int) -
                 "ratio": ratio,
                 "low": low,
                 "high": high,
-                "rounds": rounds,
+                "n": rounds,
                 "milliseconds": 1e3 * float(times["ours"].median()),
                 "baseline_milliseconds": 1e3 * float(times[name].median()),
             }

@@ -16,7 +16,7 @@ _GAMMA = {"tanh": (1, 1), "sigmoid": (1, 4), "relu": (1, 1), "linear": (1, 1)}
 
 
 def margin_in_digits(subject: Subject, lag: int, digits: int = 50) -> float:
-    """log |dE_T/dx_{T-lag}| - log |dE_T/dx_T| - lag log(gamma sigma_1(W)), everything from the weights in high precision.
+    """log |dE_T/dx_{T-lag}| - log |dE_T/dx_T| - lag log(gamma sigma_1(W)), all from the weights in high precision.
 
     States, slopes, products, sigma_1 and logarithms are computed anew with mpmath from the float64 weights, start and
     drives, read as exact numbers.

@@ -31,7 +31,17 @@ def growth_against_bound(networks: pd.DataFrame) -> Drawing:
         ax.axvline(0, color=style.GREY, linewidth=0.6, linestyle=":")
         for name, (marker, color) in ACTIVATIONS.items():
             rows = kept[kept["activation"] == name]
-            ax.scatter(rows["log_bound"], rows["growth"], 9, color, marker, linewidths=0, alpha=0.6, label=name)
+            ax.scatter(
+                rows["log_bound"],
+                rows["growth"],
+                9,
+                color,
+                marker,
+                linewidths=0,
+                alpha=0.6,
+                label=name,
+                rasterized=True,
+            )
         trained = kept[kept["updates"] > 0]
         if len(trained):
             ax.scatter(
@@ -46,12 +56,12 @@ def growth_against_bound(networks: pd.DataFrame) -> Drawing:
     shrinking = int(((kept["log_bound"] > 0) & (kept["growth"] < -0.01)).sum())
     return Drawing(
         figure,
-        f"Growth rate of the Jacobian product of n = {len(kept)} networks against the bound of Pascanu et al. Each mark "
-        f"is one independently drawn network (mean over its input sequences). {above} lie above the bound. To the right "
-        f"of 0 the bound allows explosion but does not demand it: of those networks {growing} explode (above 0.01 nats "
-        f"per link) and {shrinking} still vanish.",
-        "Scatter plot: all points lie on or below the diagonal that marks the bound; most networks whose bound is above "
-        "zero have growth rates below zero.",
+        f"Growth rate of the Jacobian product of n = {len(kept)} networks against the bound of Pascanu et al. Each "
+        f"mark is one independently drawn network (mean over its input sequences). {above} lie above the bound. To the "
+        f"right of 0 the bound allows explosion but does not demand it: of those networks {growing} explode (above "
+        f"0.01 nats per link) and {shrinking} still vanish.",
+        "Scatter plot: all points lie on or below the diagonal that marks the bound; most networks whose bound is "
+        "above zero have growth rates below zero.",
     )
 
 
@@ -74,13 +84,13 @@ def float32_hides_the_gradient(underflow: pd.DataFrame) -> Drawing:
             ax.plot(rows["t"], np.full(len(rows), floor * (1 - level)), marker, color=color, markersize=5, label=label)
         ax.set_xlabel("state t (the error is at the last)")
         ax.set_ylabel("log₁₀ |∂E/∂h(t)|")
-        ax.legend(loc="upper left")
+        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 0.14))
     zero_gradient, zero_norm = int(underflow["zero_gradient"].sum()), int(underflow["zero_norm"].sum())
     first = underflow["log10_norm"].iloc[0]
     return Drawing(
         figure,
-        f"One error at the last step of one network (tanh, orthogonal weights of gain 0.5, {len(underflow) - 1} links): "
-        f"the norm of its gradient at every state. In float32 the gradient autograd returns is exactly 0 at "
+        f"One error at the last step of one network (tanh, orthogonal weights of gain 0.5, {len(underflow) - 1} "
+        f"links): the norm of its gradient at every state. In float32 the gradient autograd returns is exactly 0 at "
         f"{zero_gradient} of {len(underflow)} states, and its norm reads 0 at {zero_norm}, because squares underflow "
         f"first. The truth at t = 0 is 10^{first:.1f}. n = 1 network; deterministic.",
         "Line falling linearly from right to left over more than a hundred decades; the float32 line stops after about "
@@ -94,11 +104,13 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
     kept = kept[np.isfinite(kept["growth"]) & ~kept["group"].isin(SEARCHES)]
     x = np.maximum(kept["gamma"] * kept["rho"], 1e-2)
     y = kept["gamma"] * kept["sigma_1"]
-    limit = max(0.3, float(kept["growth"].abs().clip(upper=1.5).max()))
+    limit = 0.6
     with style.context():
         figure, ax = style.subplots(height=3.1)
         norm = TwoSlopeNorm(0.0, -limit, limit)
-        points = ax.scatter(x, y, 16, kept["growth"], cmap="PuOr_r", norm=norm, edgecolors="#444444", linewidths=0.3)
+        points = ax.scatter(
+            x, y, 16, kept["growth"], cmap="PuOr_r", norm=norm, edgecolors="#444444", linewidths=0.3, rasterized=True
+        )
         ax.axvline(1, color=style.GREY, linewidth=0.6, linestyle=":")
         ax.axhline(1, color=style.GREY, linewidth=0.6, linestyle=":")
         ends = np.array([0.01, 30.0])
@@ -119,14 +131,14 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
         ax.set_xlabel("γ ρ(W), spectral radius")
         ax.set_ylabel("γ σ₁(W), largest singular value")
         ax.legend(loc="upper left", bbox_to_anchor=(-0.02, 1.16), ncols=1, fontsize=6.5, handletextpad=0.3)
-        figure.colorbar(points, ax=ax, label="growth rate (nats per link)")
+        figure.colorbar(points, ax=ax, label="growth rate (nats per link)", extend="both")
     wrong = kept[(kept["gamma"] * kept["rho"] < 1) & (kept["growth"] > 0.01)]
     safe = kept[(y < 1) & (kept["growth"] > 0)]
     return Drawing(
         figure,
-        f"The two conditions of n = {len(kept)} networks, coloured by the growth rate of their Jacobian product (orange "
-        f"grows, violet shrinks; clipped at {limit:.1f}). If the eigenvalue decided, nothing left of the vertical line "
-        f"would grow: {len(wrong)} networks do. Below the horizontal line, where the singular value decides, "
+        f"The two conditions of n = {len(kept)} networks, coloured by the growth rate of their Jacobian product "
+        f"(orange grows, violet shrinks; colours end at {limit:.1f}). If the eigenvalue decided, nothing left of the "
+        f"vertical line would grow: {len(wrong)} networks do. Below the horizontal line, where the singular value decides, "
         f"{len(safe)} grow.",
         "Scatter plot on logarithmic axes; growing networks marked by stars stand at small spectral radius and large "
         "singular value, where the eigenvalue condition would have them vanish.",
@@ -136,13 +148,12 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
 def components_by_lag(lags: pd.DataFrame) -> Drawing:
     """How far back one error reaches."""
     kept = _of_the_grid(lags)
-    chosen = kept[kept["group"].isin(["gaussian", "initialisations", "paper-tanh", "nottingham", "underflow"])]
-    chosen = chosen[
-        (chosen["activation"] == "tanh") & (chosen["length"].isin([100, 200, 400]) | (chosen["length"] == 50))
-    ]
+    shown = kept["group"].isin(["gaussian", "initialisations", "paper-tanh", "nottingham"])
+    chosen = kept[shown & (kept["activation"] == "tanh") & (kept["length"] >= 100)]
+    chosen = chosen if len(chosen) else kept[kept["activation"] == "tanh"]
     with style.context():
         figure, axes = style.subplots(1, 2, width=style.FULL, height=2.8, sharey=False)
-        _generated(axes[0], chosen[(chosen["inputs"] == "gaussian") & (chosen["length"] != 50)])
+        _generated(axes[0], chosen[chosen["inputs"] == "gaussian"])
         _music(axes[1], chosen[chosen["inputs"] == "nottingham"])
         for ax in axes:
             ax.set_xlabel("lag l (links)")
@@ -150,8 +161,9 @@ def components_by_lag(lags: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         f"Decay of one error's gradient with the lag, tanh networks: mean of logarithms over networks, with 95 % "
-        f"intervals (n = {int(chosen['n'].min())} to {int(chosen['n'].max())} networks a curve). Left: generated inputs, "
-        "by initialisation. Right: Nottingham piano rolls, before and after training to predict the next chord.",
+        f"intervals (n = {int(chosen['n'].min())} to {int(chosen['n'].max())} networks a curve). Left: generated "
+        "inputs, by initialisation. Right: Nottingham piano rolls, before and after training to predict the next "
+        "chord.",
         "Two panels of falling lines on a logarithmic scale; decay differs strongly by initialisation, and training "
         "changes it.",
     )
@@ -165,9 +177,8 @@ def _curve(ax, rows: pd.DataFrame, label: str, color: str, line: str = "-") -> N
 
 
 def _generated(ax, rows: pd.DataFrame) -> None:
-    rows = rows[(rows["scale"] == 1) | (rows["initialisation"] == "gaussian") | (rows["group"] == "underflow")]
     curves = list(rows.groupby(["initialisation", "scale", "length"], sort=True))
-    for color, ((name, scale, _), part) in zip(style.PALETTE * 2, curves, strict=False):
+    for color, ((name, scale, _), part) in zip(style.PALETTE, curves, strict=False):
         gain = f", gain {scale:g}" if scale != 1 or name == "gaussian" else ""
         _curve(ax, part, f"{name}{gain}", color)
     ax.legend(fontsize=6)

@@ -20,9 +20,9 @@ from gradstudy.claims.registry import find
 def networks(**columns):
     base = {
         "activation": "tanh", "initialisation": "gaussian", "rho": 0.5, "sigma_1": 0.9, "gamma": 1.0, "growth": -0.2,
-        "growth_low": -0.2, "growth_high": -0.2, "growth_margin": -0.1, "growth_error": 1e-10, "component_margin": -1e-4,
-        "component_per_link": -1e-4, "margin_50_digits": math.nan, "search_steps": 10, "rho_perturbed": 0.5,
-        "growth_perturbed": -0.2, "growth_perturbed_low": -0.2,
+        "growth_low": -0.2, "growth_high": -0.2, "growth_margin": -0.1, "growth_error": 1e-10,
+        "component_margin": -1e-4, "component_per_link": -1e-4, "margin_50_digits": math.nan, "search_steps": 10,
+        "rho_perturbed": 0.5, "growth_perturbed": -0.2, "growth_perturbed_low": -0.2,
     }  # fmt: skip
     length = max((len(v) for v in columns.values() if isinstance(v, list)), default=3)
     return {"networks": pd.DataFrame({**{k: [v] * length for k, v in base.items()}, **columns})}

@@ -1,0 +1,34 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # What does measuring cost?
+#
+# One run times one measurement beside what one would write without gradstudy, in one process, taken in turn.
+
+# %%
+from typing import Literal
+
+# %% tags=["parameters"]
+quantity: Literal["gradient-norms", "jacobians", "product-spectrum"] = "gradient-norms"
+hidden: int = 128
+length: int = 200
+batch: int = 32
+rounds: int = 9
+stepped: bool = True  # also against stepping the module and the cell
+seed: int = 0
+
+# %%
+import gradstudy as gs
+from gradstudy.measure.costs import cost, memory
+
+# %%
+gs.record("ratios", cost(quantity, hidden, length, batch, rounds=rounds, stepped=stepped, seed=seed))
+
+# %%
+if quantity == "gradient-norms":
+    gs.record("memory", memory(hidden, length, batch, seed=seed))
