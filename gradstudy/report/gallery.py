@@ -102,8 +102,8 @@ def _provenance(function: FigureFunction, shelf: Shelf) -> str:
     ends = Runs.of(shelf.runs)
     planned = words.count(len(shelf.runs), "run")
     if ends.whole:
-        return f"Drawn from {used}; all {planned} of the profile finished."
-    return f"Drawn from {used}; of the profile's {planned} {ends.failed} failed and {ends.missing} are missing."
+        return f"Its table holds {used}; all {planned} of the profile finished."
+    return f"Its table holds {used}; of the profile's {planned} {ends.failed} failed and {ends.missing} are missing."
 
 
 def _distinct(columns: Iterable[pd.Series[str]]) -> int:

@@ -138,8 +138,8 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
         figure,
         f"The two conditions of n = {len(kept)} networks, coloured by the growth rate of their Jacobian product "
         f"(orange grows, violet shrinks; colours end at {limit:.1f}). If the eigenvalue decided, nothing left of the "
-        f"vertical line would grow: {len(wrong)} networks do. Below the horizontal line, where the singular value decides, "
-        f"{len(safe)} grow.",
+        f"vertical line would grow: {len(wrong)} networks do. Below the horizontal line, where the singular value "
+        f"decides, {len(safe)} grow.",
         "Scatter plot on logarithmic axes; growing networks marked by stars stand at small spectral radius and large "
         "singular value, where the eigenvalue condition would have them vanish.",
     )

@@ -41,7 +41,7 @@ def test_nothing_in_the_caption_is_a_command_of_latex(workspace: Path):
     caption = next(line for line in text.splitlines() if r"\caption" in line)
     assert r"\textless{}b\textgreater{}each" in caption
     assert r"\#import ''evil.typ''" in caption
-    assert "Drawn from 12 runs" in caption
+    assert "Its table holds 12 runs" in caption
 
 
 def test_an_unknown_figure_is_refused_with_the_known_ids(workspace: Path, tmp_path: Path):

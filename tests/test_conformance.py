@@ -1,0 +1,105 @@
+"""Rules that every shipped study, claim and report goes through.
+
+Oracles: the syntax tree of notebooks; study.yaml itself; the pixels of committed figures.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import image
+
+from gradstudy.claims.registry import find
+from gradstudy.measure import baselines
+from gradstudy.report.redraw import redraw
+from gradstudy.study.catalog import find_study
+from gradstudy.study.plan import make_plan
+
+ROOT = Path(__file__).parents[1]
+SLUGS = sorted(path.parent.name for path in (ROOT / "studies").glob("*/study.yaml"))
+ALLOWED = {"gradstudy", "numpy", "pandas", "matplotlib", "seaborn", "typing"}
+COMMITTED = sorted((ROOT / "reports" / "standard").glob("*/report.json"))
+FIGURES = [(path.parent, figure["name"]) for path in COMMITTED for figure in json.loads(path.read_text())["figures"]]
+
+
+@pytest.fixture(params=SLUGS)
+def study(request):
+    return find_study(request.param, ROOT)
+
+
+def trees(study):
+    return {path.name: ast.parse(path.read_text()) for path in study.folder.glob("*.py")}
+
+
+def test_shipped_studies_import_only_what_their_reader_has(study):
+    for name, tree in trees(study).items():
+        nodes = list(ast.walk(tree))
+        roots = {alias.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        roots |= {(node.module or "").split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert roots <= ALLOWED, name
+
+
+def test_notebooks_define_nothing_and_loop_over_nothing(study):
+    forbidden = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While)
+    assert not [node for node in ast.walk(trees(study)["notebook.py"]) if isinstance(node, forbidden)]
+
+
+def test_quick_is_small_and_needs_no_data(study):
+    profile = study.spec.profiles["quick"]
+    assert not profile.data
+    assert 1 <= len(make_plan(study, "quick", ROOT).points) <= 4
+
+
+def test_every_control_of_a_claim_is_in_standard_and_plants_one_cause(study):
+    standard = study.spec.profiles["standard"]
+    names = {control.name for control in standard.controls}
+    for claim_id, groups in study.spec.claims.items():
+        claim = find(claim_id)
+        assert {control.name for control in claim.controls} <= names
+        assert set(groups) <= {group.name for group in standard.grid}
+    assert all(len(control.plant) == 1 for control in standard.controls)
+
+
+def test_standard_has_every_point_once(study):
+    found = [planned.point for planned in make_plan(study, "standard", ROOT).points]
+    keys = [(p.group, p.control, json.dumps(dict(p.parameters), sort_keys=True)) for p in found]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_report_prints_the_baselines_as_they_are_run():
+    method = find_study("cost-of-measuring", ROOT).spec.method
+    functions = [f for _, f in inspect.getmembers(baselines, inspect.isfunction) if f.__module__ == baselines.__name__]
+    assert len(functions) == 5
+    for function in functions:
+        assert inspect.getsource(function) in method + "\n", function.__name__
+
+
+@pytest.mark.parametrize(("folder", "name"), FIGURES, ids=lambda value: getattr(value, "name", value))
+def test_a_committed_figure_is_redrawn_from_its_stored_table(folder, name):
+    stored = image.imread(folder / "figures" / f"{name}.png")
+    again = image.imread(io.BytesIO(redraw(folder, name)))
+    assert stored.shape == again.shape
+    # The same matplotlib draws the same pixels; another build of FreeType may shade an edge differently.
+    assert np.abs(stored - again).mean() < 1e-3
+
+
+@pytest.mark.parametrize("report", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_committed_report_is_complete_and_small(report):
+    content = json.loads(report.read_text())
+    folder = report.parent
+    for name in ("index.html", "report.pdf"):
+        assert (folder / name).stat().st_size > 1000
+    for figure in content["figures"]:
+        assert (folder / figure["png"]).is_file()
+        assert (folder / figure["svg"]).is_file()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 2.5e6
+
+
+def test_reports_of_every_study_are_committed():
+    assert [path.parent.name for path in COMMITTED] == SLUGS
