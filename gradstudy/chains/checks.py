@@ -22,6 +22,8 @@ def check_tensor(name: str, value: Tensor, dtype: torch.dtype) -> None:
 
 def check_finite(name: str, value: Tensor) -> None:
     """Raise NonFiniteError if the tensor holds NaN or infinity."""
+    if torch.isfinite(value.sum()):  # NaN and infinity survive a sum, at a tenth of the cost of looking at each
+        return
     wrong = int((~torch.isfinite(value)).sum())
     if wrong:
         raise NonFiniteError(
@@ -34,6 +36,8 @@ def check_finite(name: str, value: Tensor) -> None:
 
 def check_states(states: Tensor) -> None:
     """Raise NonFiniteError naming the first timestep whose state is not finite."""
+    if torch.isfinite(states.sum()):
+        return
     finite = torch.isfinite(states).flatten(1).all(dim=1)
     if bool(finite.all()):
         return

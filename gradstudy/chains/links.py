@@ -62,11 +62,13 @@ class WeightLinks:
 
     def jvp(self, t: int, v: Tensor) -> Tensor:
         """J_t v; one matrix product."""
-        return _scale(self.left, t, _multiply(self.weight, _scale(self.right, t, v)))
+        v = _scale(self.right, t, v)
+        return _scale(self.left, t, v @ self.weight.T if v.dim() == 2 else self.weight @ v)
 
     def vjp(self, t: int, u: Tensor) -> Tensor:
         """J_t^T u; one matrix product."""
-        return _scale(self.right, t, _multiply(self.weight.T, _scale(self.left, t, u)))
+        u = _scale(self.left, t, u)
+        return _scale(self.right, t, u @ self.weight if u.dim() == 2 else self.weight.T @ u)
 
     def jacobians(self, start: int, stop: int) -> Tensor:
         """Dense Jacobians of the links start + 1 .. stop."""
@@ -89,10 +91,6 @@ def _scale(factors: Tensor | None, t: int, v: Tensor) -> Tensor:
         return v
     row = factors[t - 1]
     return row * v if v.dim() == 2 else row[:, :, None] * v
-
-
-def _multiply(matrix: Tensor, v: Tensor) -> Tensor:
-    return v @ matrix.T if v.dim() == 2 else matrix @ v
 
 
 @dataclass(frozen=True)

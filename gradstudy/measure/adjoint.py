@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gradstudy.chains.links import Links
 
-# Links between two rescalings; a stretch in which a row's largest entry leaves 1e-12 .. 1e12 is done again link by
-# link, so that float32's squares (smallest 1e-38) never cost a norm its digits.
-_STRETCH = 8
+# States between two rescalings, at most. A stretch in which a row's largest entry leaves 1e-12 .. 1e12 is halved and
+# done again, so that float32's squares (smallest 1e-38) never cost a norm its digits.
+_LONGEST = 64
 _SAFE = 1e12
 
 
@@ -31,8 +31,8 @@ class Adjoint:
     @property
     def log_norm(self) -> Float[Tensor, "states batch"]:
         """Natural logarithm of the Euclidean norm of each row, float64; -inf for exact zeros."""
-        # State by state: a second copy of the states would be the largest thing in memory.
-        return torch.stack([scale + log_row_norm(row) for scale, row in zip(self.log_scale, self.scaled, strict=True)])
+        # Piece by piece: a second copy of the states would be the largest thing in memory.
+        return self.log_scale + torch.cat([log_row_norm(piece) for piece in self.scaled.split(_LONGEST)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,15 +63,16 @@ def adjoint(links: Links, direct: Float[Tensor, "states batch n"]) -> Adjoint:
     """
     result = Adjoint(direct, torch.empty(direct.shape[:2], dtype=torch.float64, device=direct.device))
     carry = _Carry(torch.zeros_like(direct[0]), torch.full_like(result.log_scale[0], -torch.inf))
-    for stop in range(links.length + 1, 0, -_STRETCH):
-        start = max(stop - _STRETCH, 0)
+    stop, stretch = links.length + 1, 8
+    while stop > 0:
+        start = max(stop - stretch, 0)
         partial = direct[start:stop].clone()
         after = _sweep(links, partial, carry, range(start, stop), result)
-        if not _is_safe(result.scaled[start:stop]):
-            after = carry
-            for t in reversed(range(start, stop)):
-                after = _sweep(links, partial[t - start : t - start + 1], after, range(t, t + 1), result)
-        carry = after
+        if stop - start > 1 and not _is_safe(result.scaled[start:stop]):
+            direct[start:stop] = partial
+            stretch = (stop - start) // 2
+        else:
+            carry, stop, stretch = after, start, min(2 * stretch, _LONGEST)
     return result
 
 
@@ -86,8 +87,9 @@ def _sweep(links: Links, partial: Tensor, carry: _Carry, stretch: range, result:
     torch.mul(unit, torch.exp(log_peak - scale).to(unit.dtype)[..., None], out=result.scaled[window])
     result.log_scale[window] = scale
     row = carry.row * torch.exp(carry.log_scale - scale).to(unit.dtype)[:, None]
-    for t in reversed(stretch):
-        total = result.scaled[t].add_(row)
+    totals = result.scaled[window].unbind(0)
+    for t, total in zip(reversed(stretch), reversed(totals), strict=True):
+        total += row
         row = links.vjp(t, total) if t > 0 else row
     peak = row.abs().amax(-1)
     return _Carry(row / torch.where(peak == 0, torch.ones_like(peak), peak)[:, None], scale + peak.double().log())
