@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gradstudy.chains.adjoint import Scaled
+from gradstudy.chains.checks import check_index, check_vectors, refuse_context
 from gradstudy.chains.links import Links
-from gradstudy.errors import LinkRangeError, LossError
+from gradstudy.errors import LossError, NonFiniteError
 
 Loss = Tensor | Callable[[Tensor], Tensor]
 
@@ -26,7 +28,7 @@ class Chain:
         links: the T maps' derivatives.
         names: T + 1 names of the states.
         method: how the links are differentiated.
-        partials: maps a loss to its direct partials with respect to the states, `(T + 1, batch, n)`.
+        partials: maps a loss to its direct partials with respect to the states.
 
     Example:
         >>> import torch, gradstudy as gs
@@ -40,7 +42,7 @@ class Chain:
     links: Links
     names: tuple[str, ...]
     method: str
-    partials: Callable[[Tensor], Tensor] = field(repr=False)
+    partials: Callable[[Tensor], Scaled] = field(repr=False)
 
     def __repr__(self) -> str:
         _, batch, size = self.states.shape
@@ -68,13 +70,16 @@ class Chain:
 
         Raises:
             LinkRangeError: t is not a link of the chain.
+            InputShapeError: v is not of that shape.
         """
         self._check(t)
+        check_vectors("v", v, self.states[0])
         return self.links.jvp(t, v)
 
     def vjp(self, t: int, u: Tensor) -> Tensor:
         """J_t^T u, J_t = d s_t / d s_{t-1}; shapes and errors as for `jvp`."""
         self._check(t)
+        check_vectors("u", u, self.states[0])
         return self.links.vjp(t, u)
 
     def jacobian(self, t: int) -> Float[Tensor, "batch n_out n_in"]:
@@ -82,15 +87,17 @@ class Chain:
         self._check(t)
         return self.links.jacobians(t - 1, t)[0]
 
-    def direct_partials(self, loss: Loss) -> Float[Tensor, "states batch n"]:
-        """Partials of the loss with respect to each state with all later states held, `(T + 1, batch, n)`.
+    def direct_partials(self, loss: Loss) -> Scaled:
+        """Partials of the loss with respect to each state with all later states held.
 
         Args:
             loss: a scalar computed from `output`, or a callable of it.
 
         Raises:
             LossError: the loss is not a scalar, is not differentiable, or does not depend on the chain.
+            NonFiniteError: the loss is NaN or infinite.
         """
+        refuse_context()
         if callable(loss) and not isinstance(loss, Tensor):
             with torch.enable_grad():
                 loss = loss(self.output)
@@ -98,13 +105,7 @@ class Chain:
         return self.partials(loss)
 
     def _check(self, t: int) -> None:
-        if not 1 <= t <= self.length:
-            raise LinkRangeError(
-                f"link t={t}",
-                needed=f"1 <= t <= {self.length}: link t maps state t-1 to state t",
-                why="there is no such map in this chain",
-                remedy="count links from 1",
-            )
+        check_index("link t", t, 1, self.length, "link t maps state t-1 to state t; count links from 1")
 
 
 def check_loss(loss: object) -> None:
@@ -119,6 +120,13 @@ def check_loss(loss: object) -> None:
         )
     if not loss.requires_grad:
         raise independent_loss()
+    if not torch.isfinite(loss):
+        raise NonFiniteError(
+            f"a loss of {loss.item()}",
+            needed="a finite loss",
+            why="its gradient would be NaN at every state",
+            remedy="look at the loss's own inputs; a non-finite state would have been named already",
+        )
 
 
 def independent_loss() -> LossError:

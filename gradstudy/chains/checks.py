@@ -5,11 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gradstudy.errors import DropoutError, DTypeError, InputShapeError, NonFiniteError, UnsupportedModuleError
+from gradstudy.errors import (
+    DropoutError,
+    DTypeError,
+    InputShapeError,
+    LinkRangeError,
+    NonFiniteError,
+    UnsupportedModuleError,
+)
 
 
-def check_tensor(name: str, value: Tensor, dtype: torch.dtype) -> None:
-    """Raise DTypeError or NonFiniteError unless the tensor is real, of the module's dtype, and finite."""
+def check_tensor(name: str, value: object, dtype: torch.dtype) -> Tensor:
+    """The tensor, if it is one, real, of the module's dtype, and finite.
+
+    Raises:
+        UnsupportedModuleError: it is not a tensor.
+        DTypeError, NonFiniteError: it cannot be measured.
+    """
+    if not isinstance(value, Tensor):
+        raise unsupported(f"{name} of type {type(value).__name__}", "a tensor", f"convert {name} to one tensor first")
     if not value.is_floating_point() or value.dtype != dtype:
         raise DTypeError(
             f"{name} of dtype {value.dtype}",
@@ -18,6 +32,41 @@ def check_tensor(name: str, value: Tensor, dtype: torch.dtype) -> None:
             remedy=f"convert it first: {name}.to({dtype}), or module.to({name}.dtype)",
         )
     check_finite(name, value)
+    return value
+
+
+def check_vectors(name: str, value: Tensor, state: Tensor) -> None:
+    """Raise InputShapeError unless the value is one vector, or a block of k vectors, a row of the state."""
+    batch, size = state.shape
+    if value.shape[:2] != (batch, size) or value.dim() > 3:
+        raise InputShapeError(
+            f"{name} of shape {tuple(value.shape)}",
+            needed=f"({batch}, {size}), or ({batch}, {size}, k) for k vectors",
+            why="a product with the Jacobian needs one component a state component",
+            remedy=f"give {name} a batch axis, the state's own size, and its vectors last",
+        )
+
+
+def check_index(name: str, value: object, low: int, high: int, meaning: str) -> int:
+    """The value, if it is an integer in low .. high; else LinkRangeError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise LinkRangeError(
+            f"{name}={value!r}",
+            needed=f"an integer from {low} to {high}",
+            why="there is nothing of that index here",
+            remedy=meaning,
+        )
+    return value
+
+
+def refuse_context() -> None:
+    """Raise UnsupportedModuleError under autocast or inference mode."""
+    if torch.is_inference_mode_enabled():
+        raise unsupported(
+            "torch.inference_mode", "ordinary mode or no_grad", "leave inference_mode for the measurement"
+        )
+    if torch.is_autocast_enabled("cpu") or (torch.cuda.is_available() and torch.is_autocast_enabled("cuda")):
+        raise unsupported("autocast", "one dtype throughout", "measure outside torch.autocast, for instance in float32")
 
 
 def check_finite(name: str, value: Tensor) -> None:
@@ -78,8 +127,15 @@ def check_shape(name: str, value: Tensor, expected: tuple[int | None, ...], layo
         )
 
 
-def check_length(steps: int) -> None:
-    """Raise InputShapeError for a sequence without steps."""
+def check_length(steps: int, rows: int = 1) -> None:
+    """Raise InputShapeError for a sequence without steps, or a batch without rows."""
+    if rows == 0:
+        raise InputShapeError(
+            "a batch of 0 rows",
+            needed="at least one sequence",
+            why="there is nothing to measure",
+            remedy="check which axis is the batch (batch_first)",
+        )
     if steps == 0:
         raise InputShapeError(
             "inputs of 0 time steps",

@@ -12,8 +12,9 @@ from torch import nn
 from torch.autograd.graph import get_gradient_edge
 
 from gradstudy.chains.chain import Chain
-from gradstudy.chains.checks import unsupported
-from gradstudy.chains.recurrent import RecurrentCall, check_call, recurrent_chain
+from gradstudy.chains.checks import refuse_context, unsupported
+from gradstudy.chains.recurrent import RecurrentCall, check_call, check_module, recurrent_chain
+from gradstudy.errors import GradstudyError, UnsupportedModuleError
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,14 +23,18 @@ class Chains(Mapping[str, Chain]):
 
     Args:
         result: the model's own output, in the graph.
+        refused: recurrent layers that cannot be measured, with the error that says why; asking for one raises it.
         by_name: module path to chain; the lower layers of a multi-layer module are `path[0]`, `path[1]`, ...; the
             second call of one module is `path#2`.
     """
 
     result: Any
     by_name: Mapping[str, Chain]
+    refused: Mapping[str, GradstudyError]
 
     def __getitem__(self, name: str) -> Chain:
+        if name in self.refused:
+            raise self.refused[name]
         try:
             return self.by_name[name]
         except KeyError:
@@ -54,7 +59,8 @@ def chains(model: nn.Module, *inputs: Any) -> Chains:
         computed. A loss may use the final state h_n as well as the outputs.
 
     Raises:
-        UnsupportedModuleError: the model holds no recurrent layer, or one without an exact chain.
+        UnsupportedModuleError: the model holds no recurrent layer that can be measured, or calls none. Beside others
+            that can be, one that cannot is refused when it is asked for.
         Others as for `time_chain`.
 
     Cost: one forward pass with hooks, which are gone afterwards (after an exception too), and one copy of the states.
@@ -72,16 +78,42 @@ def chains(model: nn.Module, *inputs: Any) -> Chains:
         >>> tuple(norms.log_norm.shape)
         (11, 2)
     """
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, nn.RNNBase)}
-    if not layers:
-        raise unsupported("a model without recurrent layers", "at least one nn.RNN", "use gs.time_chain for a cell")
+    if not isinstance(model, nn.Module):
+        raise unsupported(f"a {type(model).__name__}", "an nn.Module", "use gs.time_chain for a bare cell")
+    refuse_context()
+    fit, refused = _sort(model)
     found: dict[str, Chain] = {}
     with ExitStack() as stack, torch.enable_grad():
-        for name, module in layers.items():
-            handle = module.register_forward_hook(_keep(found, name), with_kwargs=True)
+        for name, module in fit.items():
+            # First in line, so that what is kept is what the module returned, before the user's own hooks change it.
+            handle = module.register_forward_hook(_keep(found, name), with_kwargs=True, prepend=True)
             stack.callback(handle.remove)
         result = model(*inputs)
-    return Chains(result, found)
+    if not found:
+        raise unsupported(
+            f"a forward pass that called none of the recurrent layers {', '.join(fit)}",
+            "a call of the module itself",
+            "call the layers through the model's forward, or measure them with gs.time_chain",
+        )
+    return Chains(result, found, refused)
+
+
+def _sort(model: nn.Module) -> tuple[dict[str, nn.RNNBase], dict[str, GradstudyError]]:
+    """Recurrent layers that can be measured and those that cannot; raises before anything runs if all are refused."""
+    fit: dict[str, nn.RNNBase] = {}
+    refused: dict[str, GradstudyError] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.RNNBase):
+            try:
+                check_module(module)
+                fit[name] = module
+            except UnsupportedModuleError as error:
+                refused[name] = error
+    if not fit:
+        if refused:
+            raise next(iter(refused.values()))
+        raise unsupported("a model without recurrent layers", "at least one nn.RNN", "use gs.time_chain for a cell")
+    return fit, refused
 
 
 def _keep(found: dict[str, Chain], name: str) -> Any:

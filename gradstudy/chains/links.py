@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from gradstudy.errors import UnsupportedModuleError
+from gradstudy.chains.checks import check_shape, check_tensor, unsupported
 
 
 @runtime_checkable
@@ -153,16 +153,33 @@ class CellLinks:
         return CellLinks(self.cell, self.inputs, self.states, torch.float64)
 
 
-def refuse_coupled_rows(links: CellLinks) -> None:
-    """Raise UnsupportedModuleError if a row of the batch influences another; one vector-Jacobian product."""
-    if links.states.shape[1] < 2 or links.length == 0:
-        return
-    cotangent = torch.zeros_like(links.states[0])
-    cotangent[0] = 1.0
-    if links.vjp(1, cotangent)[1:].abs().max() > 0:
-        raise UnsupportedModuleError(
-            "the cell mixes the rows of its batch",
-            needed="a cell whose new state in row b depends on the state in row b alone",
-            why="the Jacobian of one row would leave out part of the derivative",
-            remedy="give the rows one by one, or stack them into one state of batch 1",
+def refuse_unfit_cell(cell: Callable[[Tensor, Tensor], Tensor], x: Tensor, state: Tensor) -> None:
+    """Raise a named error for a cell whose links are not those of one map a row.
+
+    Four calls of the cell at the first step: it must return a tensor of the state's shape and dtype, the same one twice
+    (no dropout), leave its own buffers alone, and change row b only where row b of the state changes.
+    """
+    module = cell if isinstance(cell, nn.Module) else nn.Module()
+    buffers = {name: value.clone() for name, value in module.named_buffers()}
+    first = check_tensor("the cell's new state", cell(x, state), state.dtype)
+    check_shape("the cell's new state", first, tuple(state.shape), "that of the state given")
+    moved = [name for name, value in module.named_buffers() if not torch.equal(value, buffers[name])]
+    for name in moved:
+        module.get_buffer(name).copy_(buffers[name])
+    if moved or not torch.equal(first, cell(x, state)):
+        raise unsupported(
+            f"a cell that changes its buffers ({', '.join(moved)})" if moved else "a cell that draws at random",
+            "a cell that gives the same new state for the same input and state",
+            "call cell.eval(), or take dropout and batch statistics out of the cell",
         )
+    if len(state) > 1:
+        generator = torch.Generator().manual_seed(0)
+        nudge = torch.randn(state.shape[1], generator=generator, dtype=torch.float64).to(state)
+        nudged = state.clone()
+        nudged[0] += nudge
+        if not torch.allclose(cell(x, nudged)[1:], first[1:], rtol=1e-5, atol=1e-6, equal_nan=True):
+            raise unsupported(
+                "a cell that mixes the rows of its batch",
+                "a cell whose new state in row b depends on the state in row b alone",
+                "give the rows one by one, or stack them into one state of batch 1",
+            )

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from gradstudy.chains.adjoint import Scaled, adjoint
 from gradstudy.chains.chain import Chain, independent_loss
 from gradstudy.chains.checks import (
+    check_index,
     check_length,
     check_module_dtype,
     check_shape,
     check_states,
     check_tensor,
+    refuse_context,
     refuse_dropout,
     unsupported,
 )
 from gradstudy.chains.links import WeightLinks
-from gradstudy.errors import LinkRangeError, PackedInputError
+from gradstudy.errors import PackedInputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ class RecurrentCall:
         targets: tensors or gradient edges of the output and, where the caller can use it, of h_n.
     """
 
-    module: nn.RNN
+    module: nn.RNNBase
     inputs: Tensor
     state: Tensor | None
     output: Tensor
@@ -59,9 +62,31 @@ class RecurrentCall:
         row = self.state[layer]
         return row if self.batched else row[None]
 
+    def weight(self, kind: str, layer: int) -> Tensor:
+        """A copy of one of the layer's weights, so that a later training step does not move what was measured."""
+        return getattr(self.module, f"{kind}_l{layer}").detach().clone()
 
-def check_call(module: nn.RNNBase, inputs: object, state: Tensor | None) -> None:
-    """Raise a named error unless the module can be measured on these inputs."""
+
+def check_module(module: nn.RNNBase) -> None:
+    """Raise a named error unless the module is one that can be measured, whatever its inputs."""
+    if module.mode not in ("RNN_TANH", "RNN_RELU"):
+        raise unsupported(
+            f"nn.{module.mode}", "nn.RNN (tanh or relu), or a cell", "pass a callable cell (input, state) -> state"
+        )
+    if type(module).forward is not nn.RNN.forward:
+        raise unsupported(
+            f"{type(module).__name__}, whose forward is not nn.RNN's",
+            "nn.RNN itself",
+            "pass its recurrence as a callable cell (input, state) -> state",
+        )
+    if module.bidirectional:
+        raise unsupported("a bidirectional nn.RNN", "one direction", "measure two one-directional modules")
+    refuse_dropout(module)
+    check_module_dtype(module)
+
+
+def check_call(module: nn.RNNBase, inputs: object, state: object) -> Tensor:
+    """The inputs, if the module can be measured on them; else a named error."""
     if isinstance(inputs, nn.utils.rnn.PackedSequence):
         raise PackedInputError(
             "a PackedSequence",
@@ -69,18 +94,13 @@ def check_call(module: nn.RNNBase, inputs: object, state: Tensor | None) -> None
             why="rows of different length end at different links, so one chain cannot hold them",
             remedy="group sequences of one length, or measure each with nn.utils.rnn.pad_packed_sequence",
         )
-    if not isinstance(inputs, Tensor):
-        raise unsupported(f"inputs of type {type(inputs).__name__}", "a tensor", "pass the tensor the module gets")
-    if module.mode not in ("RNN_TANH", "RNN_RELU"):
-        raise unsupported(
-            f"nn.{module.mode}", "nn.RNN (tanh or relu), or a cell", "pass a callable cell (input, state) -> state"
-        )
-    if module.bidirectional:
-        raise unsupported("a bidirectional nn.RNN", "one direction", "measure two one-directional modules")
-    refuse_dropout(module)
-    check_module_dtype(module)
-    check_tensor("inputs", inputs, next(module.parameters()).dtype)
-    _check_shapes(module, inputs, state)
+    refuse_context()
+    check_module(module)
+    dtype = module.weight_hh_l0.dtype
+    assert isinstance(dtype, torch.dtype)
+    tensor = check_tensor("inputs", inputs, dtype)
+    _check_shapes(module, tensor, None if state is None else check_tensor("state", state, dtype))
+    return tensor
 
 
 def _check_shapes(module: nn.RNNBase, inputs: Tensor, state: Tensor | None) -> None:
@@ -93,96 +113,115 @@ def _check_shapes(module: nn.RNNBase, inputs: Tensor, state: Tensor | None) -> N
         check_shape("inputs", inputs, (None, None, size), layout)
         steps = inputs.shape[1 if module.batch_first else 0]
         batch_shape = [inputs.shape[0 if module.batch_first else 1]]
-    check_length(steps)
+    check_length(steps, *batch_shape)
     if state is not None:
-        check_tensor("state", state, inputs.dtype)
         check_shape("state", state, (layers, *batch_shape, hidden), "(layers, batch, hidden_size)")
 
 
 def resolve_layer(module: nn.RNNBase, layer: int) -> int:
     """The layer's index from 0; negative ones count from the last."""
     layers = module.num_layers
-    if not -layers <= layer < layers:
-        raise LinkRangeError(
-            f"layer={layer}",
-            needed=f"{-layers} .. {layers - 1}: the module has {layers} layer(s)",
-            why="there is no such layer to measure",
-            remedy="layer=-1 is the last, layer=0 the first",
-        )
-    return layer % layers
+    return check_index("layer", layer, -layers, layers - 1, "layer=-1 is the last, layer=0 the first") % layers
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """One layer of a call, measured: its states, its links, and the weights its inputs come in by."""
+
+    states: Tensor
+    links: WeightLinks
+    weight_in: Tensor
+
+    def pull_to_inputs(self, total: Scaled) -> Scaled:
+        """Gradients at the layer's inputs from its total gradients, the first (h_0's) without one."""
+        assert self.links.left is not None
+        pulled = torch.zeros(*total.scaled.shape[:2], self.weight_in.shape[1]).to(total.scaled)
+        torch.matmul(self.links.left * total.scaled[1:], self.weight_in, out=pulled[1:])
+        return Scaled(pulled, total.log_scale)
 
 
 def recurrent_chain(call: RecurrentCall, layer: int) -> Chain:
-    """The chain of one layer of a call; the layers below it are re-run, the module itself stays as it is."""
-    module = call.module
-    last = module.num_layers - 1
+    """The chain of one layer of a call; the other layers are re-run, the module itself stays as it is."""
     with torch.no_grad():
-        if layer == last:
-            hidden = call.to_time_major(call.output.detach())
-        else:
-            hidden = run_layers(call, call.to_time_major(call.inputs), 0, layer)
-        states = torch.cat([call.initial(layer)[None], hidden])
-        check_states(states)
-        weight = getattr(module, f"weight_hh_l{layer}").detach()
-        slopes = 1 - states[1:] ** 2 if module.mode == "RNN_TANH" else (states[1:] > 0).to(states.dtype)
+        layers = _layers(call, layer)
+    own = layers[0]
     return Chain(
         output=call.output,
-        states=states,
-        links=WeightLinks(weight, left=slopes),
-        names=tuple(f"h_{t}" for t in range(len(states))),
-        method=f"{module.mode.lower()} layer {layer}, closed form",
-        partials=_partials(call, layer, hidden),
+        states=own.states,
+        links=own.links,
+        names=tuple(f"h_{t}" for t in range(len(own.states))),
+        method=f"{call.module.mode.lower()} layer {layer}, closed form",
+        partials=_partials(call, layer, layers),
     )
 
 
-def _partials(call: RecurrentCall, layer: int, hidden: Tensor) -> Callable[[Tensor], Tensor]:
-    """Maps a loss to its direct partials with respect to the layer's states."""
+def _layers(call: RecurrentCall, first: int) -> list[_Layer]:
+    """The layers from `first` to the last."""
+    last = call.module.num_layers - 1
+    found, hidden = [], call.to_time_major(call.inputs.detach())
+    for layer in range(last + 1):
+        if layer == last:
+            hidden = call.to_time_major(call.output.detach())
+        else:
+            hidden = _single_layer(call, layer)(hidden, call.initial(layer).detach()[None])[0]
+        if layer >= first:
+            states = torch.cat([call.initial(layer).detach()[None], hidden])
+            check_states(states)
+            slopes = 1 - states[1:] ** 2 if call.module.mode == "RNN_TANH" else (states[1:] > 0).to(states.dtype)
+            links = WeightLinks(call.weight("weight_hh", layer), left=slopes)
+            found.append(_Layer(states, links, call.weight("weight_ih", layer)))
+    return found
 
-    def partials(loss: Tensor) -> Tensor:
+
+def _partials(call: RecurrentCall, layer: int, layers: list[_Layer]) -> Callable[[Tensor], Scaled]:
+    """Maps a loss to its direct partials with respect to the layer's states.
+
+    A lower layer's come down through the layers above it, each by its own adjoint recursion in the log domain.
+    """
+
+    def partials(loss: Tensor) -> Scaled:
         grads = torch.autograd.grad(loss, list(call.targets), retain_graph=True, allow_unused=True)  # type: ignore[arg-type]
         if all(grad is None for grad in grads):
             raise independent_loss()
-        top = call.to_time_major(grads[0]) if grads[0] is not None else torch.zeros_like(hidden)
-        final = grads[1] if len(grads) > 1 else None
-        if final is not None and not call.batched:
-            final = final.unsqueeze(1)
-        direct = hidden.new_zeros(len(hidden) + 1, *hidden.shape[1:])
-        direct[1:] = top if layer == call.module.num_layers - 1 else _pull_down(call, layer, hidden, top, final)
-        if final is not None:
-            direct[-1] += final[layer]
-        return direct
+        ends = _ends(call, layer, grads[1] if len(grads) > 1 else None)
+        direct = _at_output(call, layers[-1].states, grads[0])
+        for above, end in zip(reversed(layers[1:]), reversed(ends[1:]), strict=True):
+            direct = above.pull_to_inputs(adjoint(above.links, _with_end(direct, end)))
+        return _with_end(direct, ends[0])
 
     return partials
 
 
-def _pull_down(call: RecurrentCall, layer: int, hidden: Tensor, top: Tensor, final: Tensor | None) -> Tensor:
-    """The gradients at the module's output and at the upper layers' h_n, pulled down to one layer's outputs."""
-    uppers = range(layer + 1, call.module.num_layers)
-    with torch.enable_grad():
-        leaf = hidden.detach().requires_grad_()
-        outputs = [leaf]
-        for upper in uppers:
-            outputs.append(run_layers(call, outputs[-1], upper, upper))
-        ends = [] if final is None else [output[-1] for output in outputs[1:]]
-        given = [] if final is None else [final[upper] for upper in uppers]
-        (direct,) = torch.autograd.grad([outputs[-1], *ends], leaf, [top, *given])
+def _ends(call: RecurrentCall, layer: int, final: Tensor | None) -> list[Tensor | None]:
+    """The gradient at h_n of each layer from `layer` up, `(batch, n)` or None."""
+    layers = range(layer, call.module.num_layers)
+    return [None if final is None else (final[i] if call.batched else final[i][None]) for i in layers]
+
+
+def _at_output(call: RecurrentCall, states: Tensor, grad: Tensor | None) -> Scaled:
+    direct = torch.zeros_like(states)
+    if grad is not None:
+        direct[1:] = call.to_time_major(grad)
+    return Scaled.of(direct)
+
+
+def _with_end(direct: Scaled, end: Tensor | None) -> Scaled:
+    """The direct partials with the gradient at h_n added to the last."""
+    if end is not None:
+        # The last state's scale is 1: h_n's gradient comes from the loss itself, in the user's own numbers.
+        rescaled = direct.scaled[-1] * torch.exp(direct.log_scale[-1]).to(end.dtype)[:, None]
+        direct.scaled[-1] = rescaled + end
+        direct.log_scale[-1] = 0.0
     return direct
 
 
-def run_layers(call: RecurrentCall, inputs: Tensor, first: int, stop: int) -> Tensor:
-    """Outputs of layer `stop` from the inputs of layer `first`, time-major, by torch's own kernels."""
-    for layer in range(first, stop + 1):
-        single = _single_layer(call.module, layer)
-        inputs = single(inputs, call.initial(layer)[None])[0]
-    return inputs
-
-
-def _single_layer(module: nn.RNN, layer: int) -> nn.RNN:
-    """A one-layer nn.RNN that shares one layer's parameters; made on the meta device, so no random state moves."""
+def _single_layer(call: RecurrentCall, layer: int) -> nn.RNN:
+    """A one-layer nn.RNN with one layer's weights; made on the meta device, so no random state moves."""
+    module = call.module
     size = module.input_size if layer == 0 else module.hidden_size
     nonlinearity = "tanh" if module.mode == "RNN_TANH" else "relu"
     single = nn.RNN(size, module.hidden_size, nonlinearity=nonlinearity, bias=module.bias, device="meta")
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if module.bias else ("weight_ih", "weight_hh")
     for kind in kinds:
-        setattr(single, f"{kind}_l0", getattr(module, f"{kind}_l{layer}"))
+        setattr(single, f"{kind}_l0", nn.Parameter(call.weight(kind, layer), requires_grad=False))
     return single

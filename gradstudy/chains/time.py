@@ -7,19 +7,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gradstudy.chains.adjoint import Scaled
 from gradstudy.chains.chain import Chain, independent_loss
 from gradstudy.chains.checks import (
     check_finite,
+    check_index,
     check_length,
     check_module_dtype,
     check_shape,
     check_states,
     check_tensor,
+    refuse_context,
     unsupported,
 )
-from gradstudy.chains.links import CellLinks, Links, WeightLinks, refuse_coupled_rows
+from gradstudy.chains.links import CellLinks, Links, WeightLinks, refuse_unfit_cell
 from gradstudy.chains.recurrent import RecurrentCall, check_call, recurrent_chain, resolve_layer
-from gradstudy.errors import LinkRangeError
 from gradstudy.models.pascanu import PascanuRNN
 
 Cell = Callable[[Tensor, Tensor], Tensor]
@@ -57,85 +59,88 @@ def time_chain(module: nn.Module | Cell, inputs: Tensor, state: Tensor | None = 
         >>> tuple(chain.output.shape), chain.names[-1]
         ((2, 10, 4), 'h_10')
     """
+    refuse_context()
     if isinstance(module, nn.RNNBase):
         return _rnn_chain(module, inputs, state, layer)
-    if layer not in (-1, 0):
-        raise LinkRangeError(
-            f"layer={layer} of a {type(module).__name__}",
-            needed="layer=-1",
-            why="it has one layer only",
-            remedy="leave layer out",
-        )
+    check_index("layer", layer, -1, 0, f"a {type(module).__name__} has one layer; leave layer out")
     if isinstance(module, PascanuRNN):
         return _pascanu_chain(module, inputs, state)
-    if not callable(module):
+    if hasattr(module, "_orig_mod"):
+        raise unsupported("a compiled module", "the module itself", "pass the module that was given to torch.compile")
+    if isinstance(module, nn.LSTMCell) or not callable(module):
         raise unsupported(
-            f"a {type(module).__name__}", "nn.RNN, PascanuRNN or a callable cell", "pass the recurrent module itself"
+            f"a {type(module).__name__}",
+            "nn.RNN, PascanuRNN or a callable cell with a tensor state",
+            "pass the recurrent module itself, or a cell whose state is one tensor",
         )
     return _cell_chain(module, inputs, state)
 
 
 def _rnn_chain(module: nn.RNNBase, inputs: Tensor, state: Tensor | None, layer: int) -> Chain:
-    check_call(module, inputs, state)
+    inputs = check_call(module, inputs, state).detach()
     layer = resolve_layer(module, layer)
+    state = None if state is None else state.detach().clone()
     with torch.no_grad():
         output, _ = module(inputs, state)
     output.requires_grad_()
-    call = RecurrentCall(module, inputs.detach(), state, output, targets=(output,))  # type: ignore[arg-type]
-    return recurrent_chain(call, layer)
+    return recurrent_chain(RecurrentCall(module, inputs, state, output, targets=(output,)), layer)
 
 
 def _pascanu_chain(module: PascanuRNN, inputs: Tensor, state: Tensor | None) -> Chain:
     check_module_dtype(module)
-    check_tensor("inputs", inputs, module.weight_rec.dtype)
+    inputs = check_tensor("inputs", inputs, module.weight_rec.dtype).detach()
     check_shape("inputs", inputs, (None, None, module.input_size), "(time, batch, input_size)")
-    check_length(inputs.shape[0])
+    check_length(*inputs.shape[:2])
     if state is not None:
-        check_tensor("state", state, inputs.dtype)
+        state = check_tensor("state", state, inputs.dtype).detach()
         check_shape("state", state, (inputs.shape[1], module.hidden_size), "(batch, hidden_size)")
     with torch.no_grad():
-        first = inputs.new_zeros(inputs.shape[1], module.hidden_size) if state is None else state.detach()
+        first = inputs.new_zeros(inputs.shape[1], module.hidden_size) if state is None else state
         output = module(inputs, first)
         states = torch.cat([first[None], output])
         check_states(states)
-        links = WeightLinks(module.weight_rec.detach(), right=module.slopes(states[:-1]))
+        links = WeightLinks(module.weight_rec.detach().clone(), right=module.slopes(states[:-1]))
     method = f"pre-activation {module.activation} RNN, closed form"
     return _leaf_chain(output.requires_grad_(), states, links, "x", method)
 
 
 def _cell_chain(cell: Cell, inputs: Tensor, state: Tensor | None) -> Chain:
-    if not isinstance(state, Tensor) or state.dim() != 2:
-        came = "no state" if state is None else f"a state of shape {tuple(getattr(state, 'shape', ()))}"
+    if not isinstance(inputs, Tensor) or inputs.dim() == 0:
         raise unsupported(
-            f"a callable cell with {came}",
-            "state as a tensor (batch, n)",
+            f"inputs of type {type(inputs).__name__}", "a tensor, time first", "stack the inputs over time"
+        )
+    if not isinstance(state, Tensor) or state.dim() != 2 or not state.is_floating_point():
+        came = f"a {type(state).__name__}" if not isinstance(state, Tensor) else f"{state.dtype} {tuple(state.shape)}"
+        raise unsupported(
+            f"a callable cell with the state {came}",
+            "state as a real floating point tensor (batch, n)",
             "pass state=torch.zeros(batch, n); a state of several tensors is concatenated into one",
         )
     if isinstance(cell, nn.Module):
         check_module_dtype(cell)
-    check_tensor("state", state, state.dtype)
+    check_finite("state", state)
     check_finite("inputs", inputs)
-    check_length(len(inputs))
+    check_length(len(inputs), len(state))
+    inputs, first = inputs.detach(), state.detach().clone()
     with torch.no_grad():
-        rows = [state.detach()]
+        refuse_unfit_cell(cell, inputs[0], first)
+        rows = [first]
         for x in inputs:
             rows.append(cell(x, rows[-1]))
-            check_shape("the cell's new state", rows[-1], tuple(state.shape), "that of the state given")
         states = torch.stack(rows)
     check_states(states)
-    links = CellLinks(cell, inputs.detach(), states, states.dtype)
-    refuse_coupled_rows(links)
+    links = CellLinks(cell, inputs, states, states.dtype)
     return _leaf_chain(states[1:].clone().requires_grad_(), states, links, "s", "callable cell, torch.func")
 
 
 def _leaf_chain(output: Tensor, states: Tensor, links: Links, symbol: str, method: str) -> Chain:
     """A chain whose output is its states, time-major, as a leaf."""
 
-    def partials(loss: Tensor) -> Tensor:
+    def partials(loss: Tensor) -> Scaled:
         (grad,) = torch.autograd.grad(loss, output, retain_graph=True, allow_unused=True)
         if grad is None:
             raise independent_loss()
-        return torch.cat([torch.zeros_like(grad[:1]), grad])
+        return Scaled.of(torch.cat([torch.zeros_like(grad[:1]), grad]))
 
     names = tuple(f"{symbol}_{t}" for t in range(len(states)))
     return Chain(output, states, links, names, method, partials)

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gradstudy.chains.adjoint import adjoint
 from gradstudy.chains.chain import Chain, Loss
-from gradstudy.measure.adjoint import adjoint
 from gradstudy.measure.result import LN10, Result, tidy
 
 if TYPE_CHECKING:

@@ -42,37 +42,41 @@ def _residues(matrix: np.ndarray, prime: int) -> flint.nmod_mat:
 
 
 def precise_factor(matrices: Tensor, basis: Tensor) -> tuple[Tensor, Tensor] | None:
-    """The graded factor of `graded_pass` for one row of the batch, in as many bits as it needs.
+    """The graded factor of a product for one row of the batch, in as many bits as it needs.
+
+    A transposed pass from the given basis to a start basis, and a forward pass from there, as `graded_pass` makes them.
 
     Args:
-        matrices: `(T, n_out, n_in)`, float64, first applied first.
-        basis: orthonormal start to rounding, `(n, k)`.
+        matrices: `(T, n, n)`, float64, first applied first.
+        basis: k linearly independent columns, k at most the rank of the product, `(n, k)`.
 
     Returns:
         log_diagonal `(k,)` and unit `(k, k)`, right to float64; None if 65536 bits do not suffice.
 
-    Cost: five products of n x k matrices a link in FLINT's arithmetic; the bits double until no pivot is lost.
+    Cost: ten products of n x k matrices a link in FLINT's arithmetic; the bits double until no pivot is lost.
     """
     bits = 256
     while bits <= _MAX_BITS:
         with flint.ctx.workprec(bits):
             try:
-                return _factor(matrices, basis)
+                exact = [_exact(matrix) for matrix in matrices]
+                start, _ = _pass([matrix.transpose() for matrix in reversed(exact)], _exact(basis))
+                return _graded(_pass(exact, start)[1])
             except (ValueError, ZeroDivisionError):  # a pivot was lost in the rounding
                 bits *= 2
     return None
 
 
-def _factor(matrices: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    frame = _exact(basis)
+def _pass(matrices: list[flint.arb_mat], frame: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
+    """The orthonormal frame a pass ends on, and the triangular product."""
     product = None
     for matrix in matrices:
-        image = _exact(matrix) * frame
+        image = matrix * frame
         upper = _cholesky((image.transpose() * image).mid())
         frame = (image * upper.inv()).mid()
         product = upper.mid() if product is None else (upper.mid() * product).mid()
     assert product is not None
-    return _graded(product)
+    return frame, product
 
 
 def _exact(matrix: Tensor) -> flint.arb_mat:

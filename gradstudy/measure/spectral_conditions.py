@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from gradstudy.measure.adjoint import adjoint
+from gradstudy.chains.adjoint import adjoint
 from gradstudy.measure.gradient_norms import gradient_norms
 from gradstudy.measure.growth import tangent_growth
 from gradstudy.measure.product_spectrum import product_spectrum

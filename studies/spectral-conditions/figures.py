@@ -78,13 +78,13 @@ def float32_hides_the_gradient(underflow: pd.DataFrame) -> Drawing:
             label="float32 autograd",
         )  # fmt: skip
         for rows, color, marker, label, level in (
-            (underflow[only_norm], style.ORANGE, "|", "float32 norm reads 0, gradient does not", 0.06),
-            (underflow[underflow["zero_gradient"]], style.PURPLE, "|", "float32 gradient is exactly 0", 0.0),
+            (underflow[only_norm], style.ORANGE, "|", "float32: norm reads 0", 0.06),
+            (underflow[underflow["zero_gradient"]], style.PURPLE, "|", "float32: gradient is 0", 0.0),
         ):
             ax.plot(rows["t"], np.full(len(rows), floor * (1 - level)), marker, color=color, markersize=5, label=label)
         ax.set_xlabel("state t (the error is at the last)")
         ax.set_ylabel("log₁₀ |∂E/∂h(t)|")
-        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 0.14))
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncols=2, columnspacing=1.0)
     zero_gradient, zero_norm = int(underflow["zero_gradient"].sum()), int(underflow["zero_norm"].sum())
     first = underflow["log10_norm"].iloc[0]
     return Drawing(
@@ -116,8 +116,8 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
         ends = np.array([0.01, 30.0])
         ax.plot(ends, ends, color=style.BLACK, linewidth=0.8, label="ρ = σ₁ (normal W)")
         for group, marker, label in (
-            ("typical-witness", "*", "witness: typical, ρ = 0 (drawn at 0.01)"),
-            ("textbook-witness", "P", "witness: textbook 2 × 2"),
+            ("typical-witness", "*", "typical witness, ρ = 0"),
+            ("textbook-witness", "P", "textbook witness"),
         ):
             rows = kept["group"] == group
             if rows.any():
@@ -130,14 +130,15 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
         ax.set_xlim(0.007, 6)
         ax.set_xlabel("γ ρ(W), spectral radius")
         ax.set_ylabel("γ σ₁(W), largest singular value")
-        ax.legend(loc="upper left", bbox_to_anchor=(-0.02, 1.16), ncols=1, fontsize=6.5, handletextpad=0.3)
+        ax.legend(loc="lower right", fontsize=6.5, markerscale=0.7, handletextpad=0.3)
         figure.colorbar(points, ax=ax, label="growth rate (nats per link)", extend="both")
     wrong = kept[(kept["gamma"] * kept["rho"] < 1) & (kept["growth"] > 0.01)]
     safe = kept[(y < 1) & (kept["growth"] > 0)]
     return Drawing(
         figure,
         f"The two conditions of n = {len(kept)} networks, coloured by the growth rate of their Jacobian product "
-        f"(orange grows, violet shrinks; colours end at {limit:.1f}). If the eigenvalue decided, nothing left of the "
+        f"(orange grows, violet shrinks; colours end at {limit:.1f}; ρ below 0.01 drawn "
+        f"at 0.01). If the eigenvalue decided, nothing left of the "
         f"vertical line would grow: {len(wrong)} networks do. Below the horizontal line, where the singular value "
         f"decides, {len(safe)} grow.",
         "Scatter plot on logarithmic axes; growing networks marked by stars stand at small spectral radius and large "

@@ -17,8 +17,8 @@ _SAFE = 1e12
 
 
 @dataclass(frozen=True, eq=False)
-class Adjoint:
-    """Total gradients dL/ds_t as `scaled[t, b] * exp(log_scale[t, b])`.
+class Scaled:
+    """One vector a state and row of the batch, `scaled[t, b] * exp(log_scale[t, b])`.
 
     Args:
         scaled: `(T + 1, batch, n)`.
@@ -28,11 +28,21 @@ class Adjoint:
     scaled: Float[Tensor, "states batch n"]
     log_scale: Float[Tensor, "states batch"]
 
+    @classmethod
+    def of(cls, vectors: Tensor) -> Scaled:
+        """Vectors as they are, on the scale 1."""
+        return cls(vectors, torch.zeros(vectors.shape[:2], dtype=torch.float64, device=vectors.device))
+
+    @property
+    def vectors(self) -> Tensor:
+        """The vectors themselves in float64; what lies below 1e-308 reads 0."""
+        return self.scaled.double() * self.log_scale.exp()[..., None]
+
     @property
     def log_norm(self) -> Float[Tensor, "states batch"]:
-        """Natural logarithm of the Euclidean norm of each row, float64; -inf for exact zeros."""
+        """Natural logarithm of the Euclidean norm of each vector, float64; -inf for exact zeros."""
         # Piece by piece: a second copy of the states would be the largest thing in memory.
-        return self.log_scale + torch.cat([log_row_norm(piece) for piece in self.scaled.split(_LONGEST)])
+        return self.log_scale + torch.cat([_log_row_norm(piece) for piece in self.scaled.split(_LONGEST)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +53,17 @@ class _Carry:
     log_scale: Tensor
 
 
-def log_row_norm(x: Tensor) -> Tensor:
+def _log_row_norm(x: Tensor) -> Tensor:
     """log of the Euclidean norm over the last axis in float64, without under- or overflow of the squares."""
     peak = x.abs().amax(-1, keepdim=True)
-    unit = x / torch.where(peak == 0, torch.ones_like(peak), peak)
-    return (peak[..., 0].double().log() + unit.norm(dim=-1).double().log()).nan_to_num(
-        nan=-torch.inf, neginf=-torch.inf
-    )
+    return peak[..., 0].double().log() + (x / _nonzero(peak)).norm(dim=-1).double().clamp(min=1e-300).log()
 
 
-def adjoint(links: Links, direct: Float[Tensor, "states batch n"]) -> Adjoint:
+def _nonzero(peak: Tensor) -> Tensor:
+    return torch.where(peak == 0, torch.ones_like(peak), peak)
+
+
+def adjoint(links: Links, direct: Scaled) -> Scaled:
     """Solve a_T = g_T, a_{t-1} = g_{t-1} + J_t^T a_t in the log domain.
 
     Args:
@@ -61,29 +72,28 @@ def adjoint(links: Links, direct: Float[Tensor, "states batch n"]) -> Adjoint:
 
     Cost: T vector-Jacobian products.
     """
-    result = Adjoint(direct, torch.empty(direct.shape[:2], dtype=torch.float64, device=direct.device))
-    carry = _Carry(torch.zeros_like(direct[0]), torch.full_like(result.log_scale[0], -torch.inf))
+    carry = _Carry(torch.zeros_like(direct.scaled[0]), torch.full_like(direct.log_scale[0], -torch.inf))
     stop, stretch = links.length + 1, 8
     while stop > 0:
         start = max(stop - stretch, 0)
-        partial = direct[start:stop].clone()
-        after = _sweep(links, partial, carry, range(start, stop), result)
-        if stop - start > 1 and not _is_safe(result.scaled[start:stop]):
-            direct[start:stop] = partial
+        partial = Scaled(direct.scaled[start:stop].clone(), direct.log_scale[start:stop].clone())
+        after = _sweep(links, partial, carry, range(start, stop), direct)
+        if stop - start > 1 and not _is_safe(direct.scaled[start:stop]):
+            direct.scaled[start:stop], direct.log_scale[start:stop] = partial.scaled, partial.log_scale
             stretch = (stop - start) // 2
         else:
             carry, stop, stretch = after, start, min(2 * stretch, _LONGEST)
-    return result
+    return direct
 
 
-def _sweep(links: Links, partial: Tensor, carry: _Carry, stretch: range, result: Adjoint) -> _Carry:
+def _sweep(links: Links, partial: Scaled, carry: _Carry, stretch: range, result: Scaled) -> _Carry:
     """Fill the result over one stretch of states, on one scale a row; what the states before it receive."""
     window = slice(stretch.start, stretch.stop)
-    peak = partial.abs().amax(-1)
-    log_peak = peak.double().log()
+    peak = partial.scaled.abs().amax(-1)
+    log_peak = peak.double().log() + partial.log_scale
     scale = torch.maximum(carry.log_scale, log_peak.amax(0))
     scale = torch.where(torch.isinf(scale), torch.zeros_like(scale), scale)
-    unit = partial / torch.where(peak == 0, torch.ones_like(peak), peak)[..., None]
+    unit = partial.scaled / _nonzero(peak)[..., None]
     torch.mul(unit, torch.exp(log_peak - scale).to(unit.dtype)[..., None], out=result.scaled[window])
     result.log_scale[window] = scale
     row = carry.row * torch.exp(carry.log_scale - scale).to(unit.dtype)[:, None]
@@ -92,7 +102,7 @@ def _sweep(links: Links, partial: Tensor, carry: _Carry, stretch: range, result:
         total += row
         row = links.vjp(t, total) if t > 0 else row
     peak = row.abs().amax(-1)
-    return _Carry(row / torch.where(peak == 0, torch.ones_like(peak), peak)[:, None], scale + peak.double().log())
+    return _Carry(row / _nonzero(peak)[:, None], scale + peak.double().log())
 
 
 def _is_safe(scaled: Tensor) -> bool:
