@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import torch
 from torch import Tensor
@@ -32,7 +34,7 @@ def scalar_derivatives(weight: float, steps: list[int], *, detour: float | None 
                 x = w * x
             if detour is None:
                 return x
-            return x + (w - point) ** 2 * t**2 / 2 * (point * torch.exp(torch.tensor(detour).double())) ** t
+            return x + (w - point) ** 2 * t**2 / 2 * (point * math.exp(detour)) ** t
 
         def first(w: Tensor, value: object = value) -> Tensor:
             return torch.func.jvp(value, (w,), (one,))[1]  # type: ignore[arg-type]

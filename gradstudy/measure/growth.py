@@ -9,28 +9,28 @@ from torch import Tensor
 from gradstudy.chains.chain import Chain
 
 
-def tangent_growth(chain: Chain, start: int = 0, *, seed: int) -> Float[Tensor, " batch"]:
-    """(1 / (T - start)) log |J_T ... J_{start+1} v| for one random unit vector v a row, in nats per link.
+def tangent_growth(chain: Chain, start: int = 0, *, stream: torch.Generator) -> Float[Tensor, " batch"]:
+    """Growth rate of one tangent vector a row from s_start to s_T, in nats per link.
 
-    A lower bound on log sigma_1 of the product divided by its length, and equal to it as T grows unless v happens to
-    lie in the subspace that grows more slowly (probability 0).
+    (1 / (T - start)) log |J_T ... J_{start+1} v| with |v| = 1, where v is what the links before `start` made of a
+    random vector: during the burn-in the tangent turns and nothing is counted. A lower bound on log sigma_1 of the
+    counted product divided by its length; as T grows, the largest Lyapunov exponent.
 
     Args:
         chain: any chain of square links.
-        start: links before it are not counted (burn-in).
-        seed: of v.
+        start: links of the burn-in.
+        stream: source of the random vectors.
 
-    Cost: T - start Jacobian-vector products.
+    Cost: T Jacobian-vector products.
     """
-    generator = torch.Generator().manual_seed(seed)
-    vector = torch.randn(chain.states.shape[1:], generator=generator, dtype=torch.float64).to(chain.states.device)
+    vector = torch.randn(chain.states.shape[1:], generator=stream, dtype=torch.float64).to(chain.states.device)
     links = chain.links.double()
     total = torch.zeros_like(vector[:, 0])
     with torch.no_grad():
-        for t in range(start + 1, chain.length + 1):
+        for t in range(1, chain.length + 1):
             length = vector.norm(dim=1)
             # A vector that has died (exactly singular links) stays dead: log 0 = -inf, and no 0/0.
-            total += length.log() if t > start + 1 else 0.0
+            total += length.log() if t > start + 1 else torch.where(length == 0, -torch.inf, 0.0)
             vector = links.jvp(t, vector / torch.where(length == 0, torch.ones_like(length), length)[:, None])
         total += vector.norm(dim=1).log()
     return total / (chain.length - start)

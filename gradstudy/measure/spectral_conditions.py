@@ -15,11 +15,13 @@ from scipy import stats
 from torch import Tensor, nn
 
 from gradstudy.chains.adjoint import adjoint
+from gradstudy.errors import NonFiniteError
 from gradstudy.measure.gradient_norms import gradient_norms
 from gradstudy.measure.growth import tangent_growth
 from gradstudy.measure.product_spectrum import product_spectrum
 from gradstudy.measure.subject import Subject
 from gradstudy.models.initialisations import spectral_norm, spectral_radius
+from gradstudy.models.randomness import generator
 from gradstudy.theory.pascanu2013 import GAMMA, log_bound
 
 Growth = Literal["product", "tangent"]
@@ -52,18 +54,18 @@ def spectral_conditions(subjects: Sequence[Subject], probe: Probe) -> pd.DataFra
         `growth`, `growth_low`, `growth_high`: growth rate of the Jacobian product, mean, least and largest over its
         rows, nats per link; `growth_margin`: largest log sigma_1(product) - T log_bound, nats, and its numerical
         `growth_error`; `component_margin`: largest over rows and lags l of log |dE_T/ds_{T-l}| - log |dE_T/ds_T| -
-        l log_bound, nats; `component_per_link`: the same at lag T, divided by T; `rho_perturbed`, `growth_perturbed`
-        (NaN without a perturbation).
+        l log_bound, nats, and `component_lag`, that l; `component_per_link`: the same at lag T, divided by T;
+        `rho_perturbed`, `growth_perturbed`, `growth_perturbed_low`, `loss` of the task (NaN without a perturbation).
 
     Cost: a product spectrum (or a tangent) and a gradient-norm pass a subject.
     """
-    return pd.DataFrame([{"network": i, **_row(subject, probe)} for i, subject in enumerate(subjects)])
+    return pd.DataFrame([{"network": i, **_row(subject, probe, i)} for i, subject in enumerate(subjects)])
 
 
-def _row(subject: Subject, probe: Probe) -> dict[str, float]:
+def _row(subject: Subject, probe: Probe, index: int) -> dict[str, float]:
     weight = subject.network.weight
     bound = log_bound(subject.activation, spectral_norm(weight))
-    growth, error = _growth(subject, probe)
+    growth, error = _growth(subject, probe, index)
     length = len(subject.inputs) - probe.burn_in
     lags, components = log_components(subject)
     margins = components - lags[:, None] * bound
@@ -78,26 +80,28 @@ def _row(subject: Subject, probe: Probe) -> dict[str, float]:
         "growth_margin": float(growth.max() - bound) * length,
         "growth_error": error * length,
         "component_margin": float(margins[1:].max()),
+        "component_lag": int(lags[1 + int(margins[1:].amax(1).argmax())]),
         "component_per_link": float(margins[-1].max() / lags[-1]),
-        **_perturbed(subject, probe),
+        **_perturbed(subject, probe, index),
+        "loss": subject.loss,
     }
 
 
-def _growth(subject: Subject, probe: Probe) -> tuple[Tensor, float]:
+def _growth(subject: Subject, probe: Probe, index: int) -> tuple[Tensor, float]:
     """Growth rate of each row, nats per link, and its numerical error."""
     chain = subject.chain()
     if probe.growth == "tangent":
-        return tangent_growth(chain, probe.burn_in, seed=probe.seed), chain.length * 1e-15
+        return tangent_growth(chain, probe.burn_in, stream=generator(probe.seed, index, "tangent")), 1e-14
     spectrum = product_spectrum(chain, probe.burn_in, k=1)
     length = chain.length - probe.burn_in
     return spectrum.log_singular_values[:, 0] / length, float(spectrum.error.max()) / length
 
 
-def _perturbed(subject: Subject, probe: Probe) -> dict[str, float]:
+def _perturbed(subject: Subject, probe: Probe, index: int) -> dict[str, float]:
     if probe.perturbation == 0:
         return {"rho_perturbed": math.nan, "growth_perturbed": math.nan, "growth_perturbed_low": math.nan}
-    other = perturb(subject, probe.perturbation, seed=probe.seed)
-    growth, _ = _growth(other, probe)
+    other = perturb(subject, probe.perturbation, generator(probe.seed, index, "perturbation"))
+    growth, _ = _growth(other, probe, index)
     return {
         "rho_perturbed": spectral_radius(other.network.weight),
         "growth_perturbed": float(growth.mean()),
@@ -105,11 +109,10 @@ def _perturbed(subject: Subject, probe: Probe) -> dict[str, float]:
     }
 
 
-def perturb(subject: Subject, relative: float, *, seed: int) -> Subject:
+def perturb(subject: Subject, relative: float, stream: torch.Generator) -> Subject:
     """The subject with W + relative |W|_F G / |G|_F, G Gaussian."""
-    generator = torch.Generator().manual_seed(seed)
     weight = subject.network.weight
-    noise = torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+    noise = torch.randn(weight.shape, generator=stream, dtype=weight.dtype)
     change = relative * weight.norm() / noise.norm() * noise
     module = subject.network.module
     name = "weight_hh_l0" if isinstance(module, nn.RNN) else "weight_rec"
@@ -133,24 +136,34 @@ def component_lags(subjects: Sequence[Subject], *, most: int = 11) -> pd.DataFra
     Returns:
         One row a lag (at most `most`, evenly spread): `lag`; `log_component`: mean over networks of the mean over rows
         of log |dE_T/ds_{T-l}| - log |dE_T/ds_T|; `low`, `high`: its 95 % Student interval over networks (NaN for one);
-        `n`; `log_bound`: mean of l log(gamma sigma_1). Exact zeros are left out of the mean and counted in `zeros`.
+        `n` networks; `log_bound`: mean of l log(gamma sigma_1); `zeros`: rows, of all networks, whose component is
+        exactly 0. A logarithm of 0 has no place in a mean, so these rows are left out of it and counted here.
+
+    Raises:
+        NonFiniteError: a component is NaN or infinite.
     """
-    curves = torch.stack([_mean_finite(log_components(subject)[1]) for subject in subjects])
+    curves = [log_components(subject)[1] for subject in subjects]
     bounds = [log_bound(s.activation, spectral_norm(s.network.weight)) for s in subjects]
-    length = curves.shape[1] - 1
+    length = len(curves[0]) - 1
     rows = []
     for lag in np.unique(np.linspace(0, length, min(most, length + 1)).round().astype(int)).tolist():
-        values = curves[:, lag].numpy()
-        rows.append({"lag": lag, **_interval(values[np.isfinite(values)]), "log_bound": lag * float(np.mean(bounds))})
-        rows[-1]["zeros"] = int(np.sum(~np.isfinite(values)))
+        at_lag = [curve[lag].numpy() for curve in curves]
+        means = [float(values[np.isfinite(values)].mean()) for values in at_lag if np.isfinite(values).any()]
+        zeros = sum(int(np.isneginf(values).sum()) for values in at_lag)
+        if sum(int(np.isfinite(values).sum()) for values in at_lag) + zeros < sum(map(len, at_lag)):
+            raise _not_a_number(lag)
+        bound = lag * float(np.mean(bounds))
+        rows.append({"lag": lag, **_interval(np.array(means)), "log_bound": bound, "zeros": zeros})
     return pd.DataFrame(rows)
 
 
-def _mean_finite(values: Tensor) -> Tensor:
-    """Mean over rows of the finite entries, -inf where there is none."""
-    finite = torch.isfinite(values)
-    total = torch.where(finite, values, torch.zeros_like(values)).sum(1)
-    return torch.where(finite.any(1), total / finite.sum(1), -torch.inf)
+def _not_a_number(lag: int) -> NonFiniteError:
+    return NonFiniteError(
+        f"a component at lag {lag} is not a number",
+        needed="finite states and gradients",
+        why="its mean over networks would be wrong or missing",
+        remedy="measure shorter chains, or smaller weights",
+    )
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -21,12 +22,14 @@ class Subject:
         inputs: `(T, rows, input)`.
         start: s_0, `(rows, n)`.
         cotangent: dE_T/ds_T, `(rows, n)`; only its direction matters.
+        loss: of the task on these inputs, NaN where there is no task.
     """
 
     network: Network
     inputs: Tensor
     start: Tensor
     cotangent: Tensor
+    loss: float = math.nan
 
     @property
     def activation(self) -> Activation:

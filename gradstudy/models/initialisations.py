@@ -22,6 +22,9 @@ Initialisation = Literal[
     "scalar",
     "defective",
     "textbook",
+    "chaotic",
+    "known-disagreement",
+    "known-agreement",
 ]
 Draw = Callable[[int, torch.Generator], Tensor]
 
@@ -69,12 +72,15 @@ def recurrence(name: Initialisation, size: int, generator: torch.Generator) -> R
     | scalar | the 1 x 1 matrix 1 |
     | defective | [[1, 1], [0, 1]] |
     | textbook | [[1.5, -1.5], [1.4667, -1.5]], rho 0.22, with a bias that saturates the second unit |
+    | chaotic | entries N(0, 9/n): rho near 3 |
+    | known-disagreement | Q B Q^T, B of equal 2 x 2 triangles with rho = 0.8 and sigma_1 = 1.02 in closed form |
+    | known-agreement | the same with sigma_1 = 1 |
 
     Source: Pascanu, Mikolov and Bengio 2013 (section 4.1 and released code) for the three of the paper.
 
     Args:
         name: one of the above.
-        size: n; even for nilpotent, 1 for scalar, 2 for defective and textbook.
+        size: n; even for nilpotent and the known ones, 1 for scalar, 2 for defective and textbook.
         generator: source of the draw.
     """
     fixed = {"scalar": 1, "defective": 2, "textbook": 2}
@@ -135,6 +141,14 @@ def _nilpotent(size: int, generator: torch.Generator) -> Tensor:
     return torch.cat([torch.cat([block, -block], 1), torch.cat([block, -block], 1)])
 
 
+def _known(sigma_1: float, size: int, generator: torch.Generator) -> Tensor:
+    """[[a, b], [0, a]] has rho = a and sigma_1 = (b + sqrt(b^2 + 4 a^2)) / 2, so b = sigma_1 - a^2 / sigma_1."""
+    a = 0.8
+    block = torch.tensor([[a, sigma_1 - a**2 / sigma_1], [0.0, a]], dtype=torch.float64)
+    basis = _orthogonal(size, generator)
+    return basis @ torch.block_diag(*[block] * (size // 2)) @ basis.T
+
+
 def _smart_tanh(size: int, generator: torch.Generator) -> Tensor:
     weight = torch.zeros(size, size, dtype=torch.float64)
     for row in weight:
@@ -162,5 +176,8 @@ _DRAWS: dict[str, Draw] = {
     "sigmoid": lambda size, generator: 0.01 * _normal(size, size, generator),
     "scalar": lambda size, generator: torch.ones(1, 1, dtype=torch.float64),
     "defective": lambda size, generator: torch.tensor([[1.0, 1.0], [0.0, 1.0]], dtype=torch.float64),
+    "chaotic": lambda size, generator: 3 * _gaussian(size, generator),
+    "known-disagreement": lambda size, generator: _known(1.02, size, generator),
+    "known-agreement": lambda size, generator: _known(1.0, size, generator),
     "textbook": lambda size, generator: torch.tensor([[1.5, -1.5], [1.4667, -1.5]], dtype=torch.float64),
 }

@@ -168,7 +168,7 @@ def _measure(claim: Claim, rows: _Rows) -> Measured:
 
 def _control(claim: Claim, control: Control, records: Records) -> ControlOutcome:
     measured = _measure(claim, _filled(records.tables, lambda table: table["control"] == control.name))
-    found = decide(claim, measured.estimates).value if measured.estimates else ""
+    found = _in_every_condition(claim, measured.estimates) if measured.estimates else ""
     runs = Runs.of(run for run in records.runs if run.control == control.name)
     return ControlOutcome(control, measured, found, runs)
 
@@ -218,3 +218,10 @@ def _each(total: int) -> str:
 
 def _some(part: int, total: int) -> str:
     return f", in {part} of {total} conditions" if total > 1 else ""
+
+
+def _in_every_condition(claim: Claim, estimates: tuple[Estimate, ...]) -> str:
+    """The verdict on a control's runs; a violation planted in every condition must be found in every one."""
+    found = decide(claim, estimates)
+    alone = {decide(claim, (estimate,)) for estimate in estimates}
+    return found.value if alone == {found} else f"{found.value} in part only"

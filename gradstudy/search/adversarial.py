@@ -10,6 +10,7 @@ from torch import Tensor
 from gradstudy.measure.subject import Subject
 from gradstudy.models.networks import Family, Network, draw_network
 from gradstudy.models.pascanu import Activation, PascanuRNN, activate, slope
+from gradstudy.models.randomness import generator
 from gradstudy.theory.pascanu2013 import GAMMA
 
 
@@ -28,7 +29,7 @@ class Budget:
     rate: float = 0.05
 
 
-def attack(network: Network, budget: Budget, *, generator: torch.Generator, weight_scale: float = 1.0) -> Subject:
+def attack(network: Network, budget: Budget, *, stream: torch.Generator, weight_scale: float = 1.0) -> Subject:
     """Ascend log |u^T J_T ... J_1| - T log(gamma sigma_1(W)) over W, x_0, the drives and u.
 
     The only constraint is the hypothesis gamma sigma_1(W) < 1: W is any matrix rescaled to a spectral norm below
@@ -38,7 +39,7 @@ def attack(network: Network, budget: Budget, *, generator: torch.Generator, weig
     Args:
         network: a PascanuRNN draw: its W, its activation and its (possibly planted) gain are where the search starts.
         budget: links and steps.
-        generator: source of the start.
+        stream: source of the start.
         weight_scale: planted: the network runs with this many times the W that the bound is computed from.
 
     Cost: `steps` times T products of a vector with W, forward and backward.
@@ -48,7 +49,7 @@ def attack(network: Network, budget: Budget, *, generator: torch.Generator, weig
     size, gamma = module.hidden_size, GAMMA[module.activation]
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return torch.randn(*shape, generator=stream, dtype=torch.float64)
 
     free = [network.weight.clone(), normal(1), normal(budget.length, size), normal(size), normal(size)]
     free = [value.requires_grad_() for value in free]
@@ -112,7 +113,7 @@ def adversarial_subjects(
     """Attacks from `count` independently drawn networks of a family; network i has a generator of its own."""
     found = []
     for i in range(count):
-        generator = torch.Generator().manual_seed(1_000_003 * seed + i)
-        network = draw_network(family, generator, pre_activation=True)
-        found.append(attack(network, budget, generator=generator, weight_scale=weight_scale))
+        stream = generator(seed, i, "adversarial search")
+        network = draw_network(family, stream, pre_activation=True)
+        found.append(attack(network, budget, stream=stream, weight_scale=weight_scale))
     return found

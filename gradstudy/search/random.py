@@ -9,6 +9,7 @@ import torch
 
 from gradstudy.measure.subject import Subject
 from gradstudy.models.networks import Family, draw_network
+from gradstudy.models.randomness import generator
 
 Inputs = Literal["gaussian", "none"]
 
@@ -35,20 +36,16 @@ def random_subjects(
 ) -> list[Subject]:
     """Independently drawn networks, each with its own inputs, starts and directions dE_T/ds_T.
 
-    Network i is drawn from a generator seeded by (seed, i): more networks leave the first ones as they are.
+    Network i has a generator of its own: more networks leave the first ones as they are.
     """
-    return [_subject(family, drive, _generator(seed, i), pre_activation) for i in range(count)]
+    return [_subject(family, drive, generator(seed, i, "random search"), pre_activation) for i in range(count)]
 
 
-def _generator(seed: int, index: int) -> torch.Generator:
-    return torch.Generator().manual_seed(1_000_003 * seed + index)
-
-
-def _subject(family: Family, drive: Drive, generator: torch.Generator, pre_activation: bool) -> Subject:
-    network = draw_network(family, generator, pre_activation=pre_activation)
+def _subject(family: Family, drive: Drive, stream: torch.Generator, pre_activation: bool) -> Subject:
+    network = draw_network(family, stream, pre_activation=pre_activation)
 
     def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return torch.randn(*shape, generator=stream, dtype=torch.float64)
 
     inputs = normal(drive.length, drive.rows, family.input_size)
     inputs = inputs if drive.inputs == "gaussian" else torch.zeros_like(inputs)

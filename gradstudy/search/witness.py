@@ -34,17 +34,26 @@ def margin_in_digits(subject: Subject, lag: int, digits: int = 50) -> float:
     with mpmath.workdps(digits):
         module = subject.network.module
         assert isinstance(module, PascanuRNN)
-        acting, claimed = _exact(module.weight_rec.detach()), _exact(subject.network.weight)
+        acting = _exact(module.weight_rec.detach())
         slopes = _slopes(module, acting, subject)
         vector = _exact(subject.cotangent.T)
         start = mpmath.log(mpmath.norm(vector))
         for slopes_t in reversed(slopes[len(slopes) - lag :]):
             pulled = acting.T * vector
             vector = mpmath.matrix([s * p for s, p in zip(slopes_t, pulled, strict=True)])
-        top = max(mpmath.eigsy(claimed.T * claimed, eigvals_only=True))
-        numerator, denominator = _GAMMA[module.activation]
-        bound = mpmath.log(mpmath.mpf(numerator) / denominator * mpmath.sqrt(top))
-        return float(mpmath.log(mpmath.norm(vector)) - start - lag * bound)
+        return float(mpmath.log(mpmath.norm(vector)) - start - lag * _log_bound(subject))
+
+
+def growth_margin_in_digits(subject: Subject, digits: int = 50) -> float:
+    """log sigma_1(J_T ... J_1) - T log(gamma sigma_1(W)), all from the weights in high precision; see above."""
+    with mpmath.workdps(digits):
+        module = subject.network.module
+        assert isinstance(module, PascanuRNN)
+        acting = _exact(module.weight_rec.detach())
+        product = mpmath.eye(acting.rows)
+        for slopes in _slopes(module, acting, subject):
+            product = acting * mpmath.diag(slopes) * product
+        return float(mpmath.log(_norm(product)) - len(subject.inputs) * _log_bound(subject))
 
 
 def confirm(subjects: Sequence[Subject], conditions: pd.DataFrame, *, most: int = 3) -> pd.DataFrame:
@@ -53,16 +62,34 @@ def confirm(subjects: Sequence[Subject], conditions: pd.DataFrame, *, most: int 
     Args:
         subjects: of `random_subjects(..., pre_activation=True)` or `adversarial_subjects`, one row each.
         conditions: their `spectral_conditions`.
-        most: how many to recompute, the largest margins first.
+        most: how many to recompute of either margin, the largest first.
 
     Returns:
-        The conditions with a column `margin_50_digits`: the margin at lag T in nats, NaN where no margin exceeds 1e-9
-        (nothing to confirm) or the row was not among the largest.
+        The conditions with the columns `component_margin_50_digits` (at the lag where it is largest) and
+        `growth_margin_50_digits`, in nats; NaN where the margin is at most 1e-9 (nothing to confirm) or the network is
+        not among the largest.
     """
-    suspicious = conditions[conditions[["component_margin", "growth_margin"]].max(axis=1) > 1e-9]
-    chosen = suspicious.nlargest(most, "component_margin").index
-    digits = {i: margin_in_digits(subjects[i], len(subjects[i].inputs)) for i in chosen}
-    return conditions.assign(margin_50_digits=pd.Series(digits, index=conditions.index, dtype=float))
+    lags = conditions["component_lag"].tolist()
+    recompute = {
+        "component_margin": lambda i: margin_in_digits(subjects[i], lags[i]),
+        "growth_margin": lambda i: growth_margin_in_digits(subjects[i]),
+    }
+    columns = {}
+    for margin, in_digits in recompute.items():
+        chosen = conditions[margin][conditions[margin] > 1e-9].nlargest(most).index
+        found = {i: in_digits(i) for i in chosen}
+        columns[f"{margin}_50_digits"] = pd.Series(found, index=conditions.index, dtype=float)
+    return conditions.assign(**columns)
+
+
+def _log_bound(subject: Subject) -> mpmath.mpf:
+    numerator, denominator = _GAMMA[subject.activation]
+    return mpmath.log(mpmath.mpf(numerator) / denominator * _norm(_exact(subject.network.weight)))
+
+
+def _norm(matrix: mpmath.matrix) -> mpmath.mpf:
+    """The largest singular value."""
+    return mpmath.sqrt(max(mpmath.eigsy(matrix.T * matrix, eigvals_only=True)))
 
 
 def _exact(value: Tensor) -> mpmath.matrix:

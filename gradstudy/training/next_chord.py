@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradstudy.measure.subject import Subject
+from gradstudy.models.randomness import generator
 from gradstudy.tasks.music import KEYS, PianoRolls
 
 
@@ -27,7 +28,7 @@ class Schedule:
     updates: int
     length: int
     batch: int = 20
-    rate: float = 0.1
+    rate: float = 1.0
     threshold: float = 1.0
 
 
@@ -36,27 +37,27 @@ def negative_log_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(-1).mean()
 
 
-def train_next_chord(rnn: nn.RNN, rolls: PianoRolls, schedule: Schedule, generator: torch.Generator) -> nn.Linear:
+def train_next_chord(rnn: nn.RNN, rolls: PianoRolls, schedule: Schedule, stream: torch.Generator) -> nn.Linear:
     """Train a recurrent module in place, with a logistic read-out of its own.
 
     Args:
         rnn: 88 inputs, float64, time-major.
         rolls: the training split.
         schedule: how.
-        generator: source of the windows and of the read-out's initial weights, N(0, 0.01^2).
+        stream: source of the windows and of the read-out's initial weights, N(0, 0.01^2).
 
     Returns:
         The read-out.
     """
     head = nn.Linear(rnn.hidden_size, KEYS, device="meta").to_empty(device="cpu").double()
     with torch.no_grad():
-        head.weight.normal_(0, 0.01, generator=generator)
+        head.weight.normal_(0, 0.01, generator=stream)
         head.bias.zero_()
     parameters = [*rnn.parameters(), *head.parameters()]
     optimizer = torch.optim.SGD(parameters, lr=schedule.rate)
     decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, max(schedule.updates, 1))
     for _ in range(schedule.updates):
-        inputs, targets = rolls.windows(schedule.length, schedule.batch, generator)
+        inputs, targets = rolls.windows(schedule.length, schedule.batch, stream)
         optimizer.zero_grad()
         negative_log_likelihood(head(rnn(inputs)[0]), targets).backward()
         nn.utils.clip_grad_norm_(parameters, schedule.threshold)
@@ -80,14 +81,15 @@ def next_chord_subjects(
     """
     found = []
     for i, subject in enumerate(drawn):
-        generator = torch.Generator().manual_seed(1_000_003 * seed + i)
         rnn = subject.network.module
         assert isinstance(rnn, nn.RNN)
-        head = train_next_chord(rnn, train, schedule, generator)
-        inputs, targets = test.windows(schedule.length, len(subject.start), generator)
+        head = train_next_chord(rnn, train, schedule, generator(seed, i, "training"))
+        inputs, targets = test.windows(schedule.length, len(subject.start), generator(seed, i, "test windows"))
         network = replace(subject.network, weight=rnn.state_dict()["weight_hh_l0"].clone())
         cotangent = _last_error_gradient(rnn, head, inputs, targets[-1])
-        found.append(Subject(network, inputs, torch.zeros_like(subject.start), cotangent))
+        with torch.no_grad():
+            loss = negative_log_likelihood(head(rnn(inputs)[0]), targets).item()
+        found.append(Subject(network, inputs, torch.zeros_like(subject.start), cotangent, loss))
     return found
 
 

@@ -149,7 +149,7 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
 def components_by_lag(lags: pd.DataFrame) -> Drawing:
     """How far back one error reaches."""
     kept = _of_the_grid(lags)
-    shown = kept["group"].isin(["gaussian", "initialisations", "paper-tanh", "nottingham"])
+    shown = kept["group"].isin(["gaussian", "initialisations", "basic-tanh", "smart-tanh", "nottingham"])
     chosen = kept[shown & (kept["activation"] == "tanh") & (kept["length"] >= 100)]
     chosen = chosen if len(chosen) else kept[kept["activation"] == "tanh"]
     with style.context():

@@ -16,7 +16,7 @@ from typing import Literal
 
 # %% tags=["parameters"]
 activation: Literal["tanh", "relu", "sigmoid", "linear"] = "tanh"
-initialisation: Literal["gaussian", "orthogonal", "non-normal", "normal", "nilpotent", "basic-tanh", "smart-tanh", "sigmoid", "scalar", "defective", "textbook"] = "gaussian"  # fmt: skip
+initialisation: Literal["gaussian", "orthogonal", "non-normal", "normal", "nilpotent", "basic-tanh", "smart-tanh", "sigmoid", "scalar", "defective", "textbook", "chaotic", "known-disagreement", "known-agreement"] = "gaussian"  # fmt: skip
 scale: float = 1.0  # factor on the recurrent weights
 radius: float | None = None  # if given: weights rescaled to this spectral radius
 bound: float | None = None  # if given: weights rescaled so that gamma sigma_1 has this value

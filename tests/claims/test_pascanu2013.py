@@ -21,7 +21,8 @@ def networks(**columns):
     base = {
         "activation": "tanh", "initialisation": "gaussian", "rho": 0.5, "sigma_1": 0.9, "gamma": 1.0, "growth": -0.2,
         "growth_low": -0.2, "growth_high": -0.2, "growth_margin": -0.1, "growth_error": 1e-10,
-        "component_margin": -1e-4, "component_per_link": -1e-4, "margin_50_digits": math.nan, "search_steps": 10,
+        "component_margin": -1e-4, "component_per_link": -1e-4, "component_margin_50_digits": math.nan,
+        "growth_margin_50_digits": math.nan, "search_steps": 10,
         "rho_perturbed": 0.5, "growth_perturbed": -0.2, "growth_perturbed_low": -0.2,
     }  # fmt: skip
     length = max((len(v) for v in columns.values() if isinstance(v, list)), default=3)
@@ -33,23 +34,26 @@ def verdict(claim, tables):
     return decide(found, found.measure(tables))
 
 
-@pytest.mark.parametrize("claim", ["P1", "P2"])
-def test_theorems(claim):
+@pytest.mark.parametrize(("claim", "margin"), [("P1", "component_margin"), ("P2", "growth_margin")])
+def test_theorems(claim, margin):
+    digits = f"{margin}_50_digits"
     assert verdict(claim, networks()) == Verdict.SUPPORTED
-    rounding = networks(component_margin=[7e-15], growth_margin=[7e-15])
-    assert verdict(claim, rounding) == Verdict.SUPPORTED
-    both = {"component_margin": [0.1, -1.0], "growth_margin": [0.1, -1.0]}
-    assert verdict(claim, networks(**both, margin_50_digits=[0.1, math.nan])) == Verdict.REFUTED
-    # A witness that high precision does not confirm, or nobody recomputed, refutes nothing.
-    assert verdict(claim, networks(**both, margin_50_digits=[-1e-3, math.nan])) == Verdict.SUPPORTED
-    assert verdict(claim, networks(**both)) == Verdict.INCONCLUSIVE
+    assert verdict(claim, networks(**{margin: [7e-15]})) == Verdict.SUPPORTED  # rounding where the bound is attained
+    violated = {margin: [0.1, -1.0]}
+    assert verdict(claim, networks(**violated, **{digits: [0.1, math.nan]})) == Verdict.REFUTED
+    # A suspect that 50 digits do not confirm, or that nobody recomputed, decides nothing either way.
+    assert verdict(claim, networks(**violated, **{digits: [-17.4, math.nan]})) == Verdict.INCONCLUSIVE
+    assert verdict(claim, networks(**violated)) == Verdict.INCONCLUSIVE
+    assert verdict(claim, networks(**{margin: [math.nan, -1.0]})) == Verdict.INCONCLUSIVE
     # A search that never came near the bound says nothing; nor do random draws alone.
     assert verdict(claim, networks(component_per_link=-0.5)) == Verdict.INCONCLUSIVE
+    assert verdict(claim, networks(component_per_link=math.nan)) == Verdict.INCONCLUSIVE
     assert verdict(claim, networks(search_steps=0)) == Verdict.INCONCLUSIVE
 
 
 def test_one_activation_that_breaks_the_bound_refutes():
-    tables = networks(activation=["tanh", "sigmoid"], component_margin=[-1e-3, 0.1], margin_50_digits=[math.nan, 0.1])
+    digits = [math.nan, 0.1]
+    tables = networks(activation=["tanh", "sigmoid"], component_margin=[-1e-3, 0.1], component_margin_50_digits=digits)
     assert verdict("P1", tables) == Verdict.REFUTED
 
 
@@ -89,7 +93,8 @@ def test_disagreement():
     def tables(tanh_norm, sigmoid_norm=0.14):
         kinds = ["basic-tanh"] * 5 + ["sigmoid"] * 5
         norms = [tanh_norm * f for f in (0.999, 1, 1.001, 1, 1)] + [sigmoid_norm] * 5
-        return networks(initialisation=kinds, rho=[0.74] * 10, sigma_1=norms, gamma=[1.0] * 5 + [0.25] * 5)
+        gammas, names = [1.0] * 5 + [0.25] * 5, ["tanh"] * 5 + ["sigmoid"] * 5
+        return networks(activation=names, initialisation=kinds, rho=[0.74] * 10, sigma_1=norms, gamma=gammas)
 
     assert verdict("P5", tables(1.37)) == Verdict.SUPPORTED
     assert verdict("P5", tables(1.0)) == Verdict.REFUTED
@@ -97,16 +102,17 @@ def test_disagreement():
 
 
 def test_derivative_rates():
-    def tables(gap):
+    def tables(gap, weight=1.1):
         t = np.array([500.0, 1000.0])
-        first = np.log(t) + (t - 1) * math.log(1.1)
-        second = np.log(t * (t - 1)) + (t - 2) * (math.log(1.1) + gap)
-        frame = {"t": t, "scale": 1.1, "log_first": first, "log_second": second}
+        first = np.log(t) + (t - 1) * math.log(weight)
+        second = np.log(t * (t - 1)) + (t - 2) * (math.log(weight) + gap)
+        frame = {"t": t, "scale": weight, "log_first": first, "log_second": second}
         frame |= {"log_polynomial_first": np.log(t), "log_polynomial_second": np.log(t * (t - 1))}
         return {"derivatives": pd.DataFrame(frame)}
 
     assert verdict("P6", tables(0.0)) == Verdict.SUPPORTED
     assert verdict("P6", tables(0.02)) == Verdict.REFUTED
+    assert verdict("P6", tables(0.0, weight=0.9)) == Verdict.INCONCLUSIVE  # nothing explodes, so not together either
 
 
 def test_every_claim_says_where_it_comes_from_and_has_controls():

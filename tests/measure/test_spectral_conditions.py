@@ -57,7 +57,7 @@ def test_both_ways_of_measuring_growth_agree_on_a_long_chain():
 def test_perturbation_has_the_size_asked_for_and_leaves_the_original():
     subject = random_subjects(Family("tanh", "gaussian", 6), 1, Drive(5), seed=0)[0]
     weight = subject.network.weight.clone()
-    other = perturb(subject, 1e-3, seed=4)
+    other = perturb(subject, 1e-3, torch.Generator().manual_seed(4))
     change = other.network.module.weight_hh_l0 - subject.network.module.weight_hh_l0
     assert float(change.norm() / weight.norm()) == pytest.approx(1e-3)
     torch.testing.assert_close(other.network.weight - weight, change.detach())
@@ -80,6 +80,11 @@ def test_dead_rows_are_counted_not_averaged():
     frame = component_lags(subjects)  # all units off: every component beyond lag 0 is exactly 0
     assert (frame["zeros"].iloc[1:] == 4).all()
     assert frame["log_component"].iloc[1:].isna().all()
+    rows = random_subjects(Family("relu", "gaussian", 4), 3, Drive(12, rows=8), seed=0)
+    alive = torch.isfinite(torch.stack([log_components(subject)[1][-1] for subject in rows]))
+    last = component_lags(rows).iloc[-1]
+    assert last["zeros"] == int((~alive).sum()) > 0
+    assert last["n"] == int(alive.any(1).sum())
 
 
 def test_float32_underflows_where_the_truth_does_not():

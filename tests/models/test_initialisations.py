@@ -63,6 +63,14 @@ def test_textbook_starts_on_its_unstable_fixed_point():
     assert spectral_norm(drawn.weight) == pytest.approx(2.98, abs=0.01)
 
 
+@pytest.mark.parametrize(("name", "sigma_1"), [("known-disagreement", 1.02), ("known-agreement", 1.0)])
+def test_spectra_known_in_closed_form(name, sigma_1):
+    weight = draw(name).weight.numpy()
+    assert np.linalg.svd(weight)[1][0] == pytest.approx(sigma_1, abs=1e-12)
+    # A defective eigenvalue moves as the root of the rounding.
+    assert np.abs(np.linalg.eigvals(weight)).max() == pytest.approx(0.8, abs=1e-6)
+
+
 def test_the_papers_three():
     radius = {n: np.mean([spectral_radius(draw(n, s).weight) for s in range(20)]) for n in ("basic-tanh", "smart-tanh")}
     norm = {n: np.mean([spectral_norm(draw(n, s).weight) for s in range(20)]) for n in ("basic-tanh", "sigmoid")}
