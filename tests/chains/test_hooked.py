@@ -113,3 +113,52 @@ def test_importing_the_package_does_not_hide_the_function():
 
     assert callable(gs.chains)
     assert callable(gradstudy.chains)
+
+
+def test_a_users_hook_that_changes_the_output_comes_after_ours():
+    torch.manual_seed(0)
+    model, x = Model(layers=1).double(), torch.randn(6, 2, 3).double()
+    plain = gs.chains(model, x)["encoder.rnn"]
+    model.encoder["rnn"].register_forward_hook(lambda module, args, out: (0.5 * out[0], out[1]))
+    found = gs.chains(model, x)
+    assert torch.equal(found["encoder.rnn"].states, plain.states)
+    assert torch.equal(found.result, model(x))
+
+
+def test_a_layer_that_cannot_be_measured_beside_one_that_can():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.RNN(3, 4), nn.LSTM(4, 4)
+
+        def forward(self, x):
+            return self.second(self.first(x)[0])[0].sum()
+
+    found = gs.chains(Both(), torch.randn(5, 2, 3))
+    assert list(found) == ["first"]
+    assert torch.isfinite(gs.gradient_norms(found["first"], found.result).log_norm).all()
+    with pytest.raises(errors.UnsupportedModuleError, match="LSTM"):
+        found["second"]
+
+
+def test_refusals_come_before_the_model_runs():
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.LSTM(3, 4))
+    before = model[0].running_mean.clone()
+    with pytest.raises(errors.UnsupportedModuleError, match="LSTM"):
+        gs.chains(model, torch.randn(5, 3))
+    assert torch.equal(model[0].running_mean, before)
+
+
+def test_a_layer_that_is_never_called_is_named():
+    class Unused(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.RNN(3, 4)
+
+        def forward(self, x):
+            return x.sum()
+
+    with pytest.raises(errors.UnsupportedModuleError, match="called none of the recurrent layers rnn"):
+        gs.chains(Unused(), torch.randn(5, 2, 3))
+    with pytest.raises(errors.UnsupportedModuleError, match="str"):
+        gs.chains("model", torch.randn(5, 2, 3))

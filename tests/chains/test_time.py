@@ -220,6 +220,56 @@ BAD_CALLS = {
 }
 
 
+BAD_CALLS |= {
+    "empty batch": (lambda: gs.time_chain(rnn(), inputs(TIME, 0, INPUT)), errors.InputShapeError, "batch of 0 rows"),
+    "state that is a tuple": (
+        lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT), (1, 2)),
+        errors.UnsupportedModuleError,
+        "state of type tuple",
+    ),
+    "layer that is text": (
+        lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT), layer="a"),
+        errors.LinkRangeError,
+        "layer='a'",
+    ),
+    "inputs that are a list": (
+        lambda: gs.time_chain(PascanuRNN(INPUT, HIDDEN), [1.0]),
+        errors.UnsupportedModuleError,
+        "inputs of type list",
+    ),
+    "cell inputs that are a list": (
+        lambda: gs.time_chain(lambda u, s: s, [1.0], inputs(1, 2)),
+        errors.UnsupportedModuleError,
+        "inputs of type list",
+    ),
+    "cell that returns a tuple": (
+        lambda: gs.time_chain(lambda u, s: (s, s), inputs(3, 1, 1), inputs(1, 2)),
+        errors.UnsupportedModuleError,
+        "new state of type tuple",
+    ),
+    "LSTMCell": (
+        lambda: gs.time_chain(torch.nn.LSTMCell(INPUT, HIDDEN), inputs(3, 1, INPUT).float(), torch.zeros(1, HIDDEN)),
+        errors.UnsupportedModuleError,
+        "LSTMCell",
+    ),
+    "integer state": (
+        lambda: gs.time_chain(lambda u, s: s, inputs(3, 1, 1), torch.ones(1, 2).long()),
+        errors.UnsupportedModuleError,
+        "int64",
+    ),
+    "dropout in a cell": (
+        lambda: gs.time_chain(lambda u, s: torch.dropout(s, 0.5, True), inputs(3, 1, 1), torch.ones(1, 50)),
+        errors.UnsupportedModuleError,
+        "draws at random",
+    ),
+    "rows mixed by differences": (
+        lambda: gs.time_chain(lambda u, s: s - s.roll(1, 0), inputs(3, 3, 1), inputs(3, 2)),
+        errors.UnsupportedModuleError,
+        "mixes the rows",
+    ),
+}
+
+
 @pytest.mark.parametrize("case", BAD_CALLS)
 def test_bad_input_is_named(case):
     call, kind, word = BAD_CALLS[case]
@@ -259,3 +309,66 @@ def test_links_outside_the_chain_are_named():
 def test_dropout_in_eval_mode_is_measured():
     net = rnn(num_layers=2, dropout=0.5).eval()
     assert gs.time_chain(net, inputs(TIME, BATCH, INPUT)).length == TIME
+
+
+def test_a_cell_with_batch_statistics_is_refused_and_its_buffers_stay():
+    class Cell(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm1d(2)
+
+        def forward(self, u, state):
+            return self.norm(state)
+
+    cell = Cell()
+    before = {name: value.clone() for name, value in cell.named_buffers()}
+    with pytest.raises(errors.UnsupportedModuleError, match="changes its buffers"):
+        gs.time_chain(cell, torch.zeros(3, 4, 1), torch.randn(4, 2))
+    assert all(torch.equal(value, before[name]) for name, value in cell.named_buffers())
+
+
+def test_a_subclass_with_its_own_forward_is_refused():
+    class Halved(torch.nn.RNN):
+        def forward(self, x, hx=None):
+            out, final = super().forward(x, hx)
+            return 0.5 * out, final
+
+    with pytest.raises(errors.UnsupportedModuleError, match="Halved"):
+        gs.time_chain(Halved(INPUT, HIDDEN), torch.randn(3, 1, INPUT))
+
+
+def test_training_after_the_chain_was_made_does_not_move_it():
+    net, x, h0 = rnn(num_layers=2), inputs(TIME, BATCH, INPUT), inputs(2, BATCH, HIDDEN)
+    chains = [gs.time_chain(net, x, h0, layer=layer) for layer in (0, 1)]
+    before = [gs.gradient_norms(chain, lambda out: out[-1].sum()).log_norm for chain in chains]
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(2)
+        h0.zero_()
+    for chain, log_norm in zip(chains, before, strict=True):
+        assert torch.equal(gs.gradient_norms(chain, lambda out: out[-1].sum()).log_norm, log_norm)
+
+
+def test_contexts_that_change_what_is_computed_are_refused():
+    with torch.inference_mode(), pytest.raises(errors.UnsupportedModuleError, match="inference_mode"):
+        gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT))
+    with torch.autocast("cpu"), pytest.raises(errors.UnsupportedModuleError, match="autocast"):
+        gs.time_chain(torch.nn.RNN(2, 3), torch.randn(3, 1, 2))
+    with torch.no_grad():
+        chain = gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT))
+    assert torch.isfinite(gs.gradient_norms(chain, lambda out: out.sum()).log_norm).all()
+
+
+def test_vectors_of_another_shape_are_named():
+    chain = gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT))
+    for product in (chain.jvp, chain.vjp):
+        with pytest.raises(errors.InputShapeError, match="shape"):
+            product(1, torch.ones(HIDDEN).double())
+
+
+def test_weight_norm_on_a_lower_layer():
+    net = torch.nn.RNN(INPUT, HIDDEN, num_layers=2).double()
+    plain = gs.time_chain(net, inputs(TIME, BATCH, INPUT), layer=0)
+    parametrized = torch.nn.utils.parametrizations.weight_norm(net, "weight_hh_l0")
+    normed = gs.time_chain(parametrized, inputs(TIME, BATCH, INPUT), layer=0)
+    torch.testing.assert_close(normed.jacobian(3), plain.jacobian(3))

@@ -160,3 +160,23 @@ def test_the_result_is_a_table_a_plot_and_a_line():
     assert norms.dtype is torch.float32
     with pytest.raises(AttributeError):
         norms.log_norm = None
+
+
+def test_lower_layers_do_not_underflow_either():
+    # Layer 0 feeds layer 1, whose gradient decays to 1e-400 in float32: the paths through it must not be lost.
+    torch.manual_seed(0)
+    net = torch.nn.RNN(2, 8, num_layers=2)
+    with torch.no_grad():
+        for name, gain in (("weight_hh_l0", 0.1), ("weight_hh_l1", 0.6)):
+            torch.nn.init.orthogonal_(getattr(net, name)).mul_(gain)
+    x = torch.randn(400, 2, 2)
+    single = gs.gradient_norms(gs.time_chain(net, x, layer=0), lambda out: out[-1].sum()).log_norm
+    double = gs.gradient_norms(gs.time_chain(net.double(), x.double(), layer=0), lambda out: out[-1].sum()).log_norm
+    assert double[0].max() < -150
+    torch.testing.assert_close(single, double, rtol=0, atol=1e-2)
+
+
+def test_a_loss_that_is_not_a_number_is_named():
+    chain = gs.time_chain(torch.nn.RNN(2, 4), torch.randn(5, 2, 2))
+    with pytest.raises(errors.NonFiniteError, match="loss of nan"):
+        gs.gradient_norms(chain, lambda out: out.sum() * float("nan"))
