@@ -10,10 +10,10 @@ from torch import Tensor
 
 from gradstudy.chains.links import Links
 
-# States between two rescalings, at most. A stretch in which a row's largest entry leaves 1e-12 .. 1e12 is halved and
-# done again, so that float32's squares (smallest 1e-38) never cost a norm its digits.
+# States between two rescalings, at most. A stretch in which a row's largest entry leaves e^-27 .. e^27 is made shorter
+# and done again, so that float32's squares (smallest 1e-38) never cost a norm its digits.
 _LONGEST = 64
-_SAFE = 1e12
+_SAFE = 27.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +78,12 @@ def adjoint(links: Links, direct: Scaled) -> Scaled:
         start = max(stop - stretch, 0)
         partial = Scaled(direct.scaled[start:stop].clone(), direct.log_scale[start:stop].clone())
         after = _sweep(links, partial, carry, range(start, stop), direct)
-        if stop - start > 1 and not _is_safe(direct.scaled[start:stop]):
+        length, spread = stop - start, _spread(direct.scaled[start:stop])
+        if length > 1 and spread > _SAFE:
             direct.scaled[start:stop], direct.log_scale[start:stop] = partial.scaled, partial.log_scale
-            stretch = (stop - start) // 2
+            stretch = min(_steps_within(spread / length), length // 2)
         else:
-            carry, stop, stretch = after, start, min(2 * stretch, _LONGEST)
+            carry, stop, stretch = after, start, _steps_within(spread / length)
     return direct
 
 
@@ -105,6 +106,11 @@ def _sweep(links: Links, partial: Scaled, carry: _Carry, stretch: range, result:
     return _Carry(row / _nonzero(peak)[:, None], scale + peak.double().log())
 
 
-def _is_safe(scaled: Tensor) -> bool:
-    peak = scaled.abs().amax(-1)
-    return bool(((peak > 1 / _SAFE) & (peak < _SAFE)).all())
+def _spread(scaled: Tensor) -> float:
+    """The largest |log| of a row's largest entry; infinite for zeros and what is not a number."""
+    return float(scaled.abs().amax(-1).log().abs().nan_to_num(nan=torch.inf).max())
+
+
+def _steps_within(rate: float) -> int:
+    """States over which a row that changes by `rate` nats a state uses two thirds of the safe range."""
+    return max(1, min(_LONGEST, int(_SAFE / 1.5 / max(rate, 1e-3))))

@@ -40,17 +40,17 @@ def cost(
 
 
 def memory(hidden: int, length: int, batch: int, *, seed: int = 0) -> pd.DataFrame:
-    """Peak of the tensors allocated by `gradient_norms`, whole call, over the bytes of the stored states.
+    """Extra memory of `gradient_norms`, whole call, over the bytes of the stored states.
 
     Returns:
-        One row: `state_bytes` ((T + 1) x batch x n numbers), `peak_states`: the peak in units of that, the module's own
-        output not counted.
+        One row: `state_bytes` ((T + 1) x batch x n numbers), `extra_states`: the most that tensors held at once, in
+        units of that, the module's own output and the stored states themselves not counted.
     """
     case = _case(hidden, length, batch, seed)
     state_bytes = (length + 1) * batch * hidden * 4
     output_bytes = length * batch * hidden * 4
     peak = peak_tensor_bytes(lambda: _whole_call(case))
-    return pd.DataFrame([{"state_bytes": state_bytes, "peak_states": (peak - output_bytes) / state_bytes}])
+    return pd.DataFrame([{"state_bytes": state_bytes, "extra_states": (peak - output_bytes) / state_bytes - 1}])
 
 
 def _case(hidden: int, length: int, batch: int, seed: int) -> Case:

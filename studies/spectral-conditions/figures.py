@@ -146,7 +146,7 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
     )
 
 
-def components_by_lag(lags: pd.DataFrame) -> Drawing:
+def components_by_lag(lags: pd.DataFrame, networks: pd.DataFrame) -> Drawing:
     """How far back one error reaches."""
     kept = _of_the_grid(lags)
     shown = kept["group"].isin(["gaussian", "initialisations", "basic-tanh", "smart-tanh", "nottingham"])
@@ -163,11 +163,22 @@ def components_by_lag(lags: pd.DataFrame) -> Drawing:
         figure,
         f"Decay of one error's gradient with the lag, tanh networks: mean of logarithms over networks, with 95 % "
         f"intervals (n = {int(chosen['n'].min())} to {int(chosen['n'].max())} networks a curve). Left: generated "
-        "inputs, by initialisation. Right: Nottingham piano rolls, before and after training to predict the next "
-        "chord.",
+        f"inputs, by initialisation. Right: Nottingham piano rolls, E being the negative log-likelihood of the next "
+        f"chord{_losses(networks)}.",
         "Two panels of falling lines on a logarithmic scale; decay differs strongly by initialisation, and training "
         "changes it.",
     )
+
+
+def _losses(networks: pd.DataFrame) -> str:
+    """What the networks on music had learnt, in words."""
+    music = _of_the_grid(networks)
+    music = music[music["inputs"] == "nottingham"]
+    words = [
+        f"{rows['loss'].mean():.1f} nats a chord " + (f"after {updates} updates" if updates else "at initialisation")
+        for updates, rows in music.groupby("updates", sort=True)
+    ]
+    return f" (on test windows {' and '.join(words)}, mean of {len(music) // len(words)} networks)" if words else ""
 
 
 def _curve(ax, rows: pd.DataFrame, label: str, color: str, line: str = "-") -> None:
