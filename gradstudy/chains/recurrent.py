@@ -167,10 +167,15 @@ def _layers(call: RecurrentCall, first: int) -> list[_Layer]:
         if layer >= first:
             states = torch.cat([call.initial(layer).detach()[None], hidden])
             check_states(states)
-            slopes = 1 - states[1:] ** 2 if call.module.mode == "RNN_TANH" else (states[1:] > 0).to(states.dtype)
+            slopes = _slopes(states[1:], call.module.mode)
             links = WeightLinks(call.weight("weight_hh", layer), left=slopes)
             found.append(_Layer(states, links, call.weight("weight_ih", layer)))
     return found
+
+
+def _slopes(hidden: Tensor, mode: str) -> Tensor:
+    """phi' from phi: 1 - h^2 for tanh, in one new tensor; 1 where h > 0 for relu, as torch has it."""
+    return hidden.square().neg_().add_(1) if mode == "RNN_TANH" else (hidden > 0).to(hidden.dtype)
 
 
 def _partials(call: RecurrentCall, layer: int, layers: list[_Layer]) -> Callable[[Tensor], Scaled]:
@@ -199,10 +204,9 @@ def _ends(call: RecurrentCall, layer: int, final: Tensor | None) -> list[Tensor 
 
 
 def _at_output(call: RecurrentCall, states: Tensor, grad: Tensor | None) -> Scaled:
-    direct = torch.zeros_like(states)
-    if grad is not None:
-        direct[1:] = call.to_time_major(grad)
-    return Scaled.of(direct)
+    if grad is None:
+        return Scaled.of(torch.zeros_like(states))
+    return Scaled.of(torch.cat([torch.zeros_like(states[:1]), call.to_time_major(grad)]))
 
 
 def _with_end(direct: Scaled, end: Tensor | None) -> Scaled:

@@ -13,6 +13,16 @@ def fused_forward_backward(rnn: nn.RNN, inputs: Tensor) -> None:
     rnn.zero_grad()
 
 
+def forward_and_bare_products(rnn: nn.RNN, inputs: Tensor) -> None:
+    """The floor: the module's own forward pass and T products of a batch of vectors with W, nothing else."""
+    weight = rnn.state_dict()["weight_hh_l0"]
+    with torch.no_grad():
+        output, _ = rnn(inputs)
+        vector = torch.ones_like(output[0])
+        for h in output:
+            vector = (vector * h) @ weight
+
+
 def stepped_cell(rnn: nn.RNN, inputs: Tensor) -> list[Tensor]:
     """A loop of nn.RNNCell that keeps the gradient of every state."""
     cell = nn.RNNCell(rnn.input_size, rnn.hidden_size).to(inputs)

@@ -67,6 +67,7 @@ def _whole_call(case: Case) -> GradientNorms:
 def _gradient_norms(case: Case) -> tuple[Action, Mapping[str, Action]]:
     return lambda: _whole_call(case), {
         "fused forward and backward": lambda: baselines.fused_forward_backward(*case),
+        "forward and T bare products": lambda: baselines.forward_and_bare_products(*case),
         "stepped cell with retain_grad": lambda: baselines.stepped_cell(*case),
         "stepped fused module": lambda: baselines.stepped_module(*case),
     }
