@@ -45,7 +45,7 @@ def growth_against_bound(networks: pd.DataFrame) -> Drawing:
         trained = kept[kept["updates"] > 0]
         if len(trained):
             ax.scatter(
-                trained["log_bound"], trained["growth"], 30, "none", "D", edgecolors=style.BLACK, linewidths=0.8,
+                trained["log_bound"], trained["growth"], 30, "none", marker="D", edgecolors=style.BLACK, linewidths=0.8,
                 label="trained on Nottingham",
             )  # fmt: skip
         ax.set_xlabel("bound log γσ₁ (nats per link)")
@@ -122,7 +122,7 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
             rows = kept["group"] == group
             if rows.any():
                 ax.scatter(
-                    x[rows], y[rows], 90, kept["growth"][rows], marker, cmap="PuOr_r", norm=norm,
+                    x[rows], y[rows], 90, kept["growth"][rows], marker=marker, cmap="PuOr_r", norm=norm,
                     edgecolors=style.BLACK, linewidths=0.9, label=label,
                 )  # fmt: skip
         ax.set_xscale("log")
