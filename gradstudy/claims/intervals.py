@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit  # Student's quantile; scipy.stats takes most of a second to import
 
 from gradstudy.claims.claim import Estimate
 
@@ -31,5 +31,5 @@ def mean_estimate(values: Sequence[float], unit: str, *, condition: str = "", co
     if n < 2 or not np.isfinite(array).all():
         return Estimate(mean, math.nan, math.nan, n, unit, condition)
     tail = (1 - LEVEL) / 2 / conditions
-    half = float(stats.t.ppf(1 - tail, n - 1) * array.std(ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, 1 - tail) * array.std(ddof=1) / math.sqrt(n))
     return Estimate(mean, mean - half, mean + half, n, unit, condition)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
+from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from gradstudy.chains.adjoint import adjoint
@@ -169,7 +169,7 @@ def _not_a_number(lag: int) -> NonFiniteError:
 def _interval(values: np.ndarray) -> dict[str, float]:
     n = len(values)
     mean = float(np.mean(values)) if n else math.nan
-    half = float(stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+    half = float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
     return {"log_component": mean, "low": mean - half, "high": mean + half, "n": n}
 
 
