@@ -175,10 +175,12 @@ def _losses(networks: pd.DataFrame) -> str:
     music = _of_the_grid(networks)
     music = music[music["inputs"] == "nottingham"]
     words = [
-        f"{rows['loss'].mean():.1f} nats a chord " + (f"after {updates} updates" if updates else "at initialisation")
+        (f"after {updates} updates" if updates else "at initialisation")
+        + f" {rows['loss'].mean():.1f} nats a chord, ρ(W) = {rows['rho'].mean():.2f} and a growth rate of "
+        f"{rows['growth'].mean():.2f} nats per link"
         for updates, rows in music.groupby("updates", sort=True)
     ]
-    return f" (on test windows {' and '.join(words)}, mean of {len(music) // len(words)} networks)" if words else ""
+    return f" (means over {len(music) // len(words)} networks on test windows: {'; '.join(words)})" if words else ""
 
 
 def _curve(ax, rows: pd.DataFrame, label: str, color: str, line: str = "-") -> None:
