@@ -63,7 +63,8 @@ def chains(model: nn.Module, *inputs: Any) -> Chains:
             that can be, one that cannot is refused when it is asked for.
         Others as for `time_chain`.
 
-    Cost: one forward pass with hooks, which are gone afterwards (after an exception too), and one copy of the states.
+    Cost: one forward pass with hooks, which are gone afterwards (after an exception too); states and slopes of every
+    layer are stored. In a multi-layer module the lower layers run once more for each layer measured.
 
     Example:
         >>> import torch, gradstudy as gs

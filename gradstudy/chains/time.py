@@ -50,7 +50,8 @@ def time_chain(module: nn.Module | Cell, inputs: Tensor, state: Tensor | None = 
             state is named by its first timestep.
         UnsupportedModuleError, DropoutError, PackedInputError: what has no exact chain here, refused by name.
 
-    Cost: one forward pass and two stored copies of the states.
+    Cost: one forward pass; the output, the states and the links' slopes are stored, each the size of the states. In a
+    multi-layer module the layers below the last run once more.
 
     Example:
         >>> import torch, gradstudy as gs

@@ -62,7 +62,7 @@ def growth_margin(tables: Tables) -> tuple[Estimate, ...]:
 def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
     """P3: growth of the best network whose rho, perturbed as well, is below 1/gamma and whose growth is robust.
 
-    The interval runs from the least to the largest growth over the network's starts, the perturbed ones included.
+    The interval runs from the least growth over the network's starts, perturbed or not, to the largest unperturbed.
     """
     rows = tables["networks"]
     vanishing = rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1

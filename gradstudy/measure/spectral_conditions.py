@@ -55,7 +55,8 @@ def spectral_conditions(subjects: Sequence[Subject], probe: Probe) -> pd.DataFra
         rows, nats per link; `growth_margin`: largest log sigma_1(product) - T log_bound, nats, and its numerical
         `growth_error`; `component_margin`: largest over rows and lags l of log |dE_T/ds_{T-l}| - log |dE_T/ds_T| -
         l log_bound, nats, and `component_lag`, that l; `component_per_link`: the same at lag T, divided by T;
-        `rho_perturbed`, `growth_perturbed`, `growth_perturbed_low`, `loss` of the task (NaN without a perturbation).
+        `rho_perturbed`, `growth_perturbed`, `growth_perturbed_low` (NaN without a perturbation); `loss` of the task in
+        nats a step (NaN without a task).
 
     Cost: a product spectrum (or a tangent) and a gradient-norm pass a subject.
     """
