@@ -22,6 +22,7 @@ from gradstudy.measure.product_spectrum import product_spectrum
 from gradstudy.measure.subject import Subject
 from gradstudy.models.initialisations import spectral_norm, spectral_radius
 from gradstudy.models.randomness import generator
+from gradstudy.models.recurrent import recurrent_weight
 from gradstudy.theory.pascanu2013 import GAMMA, log_bound
 
 Growth = Literal["product", "tangent"]
@@ -75,9 +76,7 @@ def _row(subject: Subject, probe: Probe, index: int) -> dict[str, float]:
         "sigma_1": spectral_norm(weight),
         "gamma": GAMMA[subject.activation],
         "log_bound": bound,
-        "growth": float(growth.mean()),
-        "growth_low": float(growth.min()),
-        "growth_high": float(growth.max()),
+        **_spread(growth),
         "growth_margin": float(growth.max() - bound) * length,
         "growth_error": error * length,
         "component_margin": float(margins[1:].max()),
@@ -85,6 +84,14 @@ def _row(subject: Subject, probe: Probe, index: int) -> dict[str, float]:
         "component_per_link": float(margins[-1].max() / lags[-1]),
         **_perturbed(subject, probe, index),
         "loss": subject.loss,
+    }
+
+
+def _spread(growth: Tensor) -> dict[str, float]:
+    return {
+        "growth": float(growth.mean()),
+        "growth_low": float(growth.min()),
+        "growth_high": float(growth.max()),
     }
 
 
@@ -115,12 +122,8 @@ def perturb(subject: Subject, relative: float, stream: torch.Generator) -> Subje
     weight = subject.network.weight
     noise = torch.randn(weight.shape, generator=stream, dtype=weight.dtype)
     change = relative * weight.norm() / noise.norm() * noise
-    module = subject.network.module
-    name = "weight_hh_l0" if isinstance(module, nn.RNN) else "weight_rec"
-    state = {key: value.clone() for key, value in module.state_dict().items()}
-    state[name] += change
-    twin = copy.deepcopy(module)
-    twin.load_state_dict(state)
+    twin = copy.deepcopy(subject.network.module)
+    recurrent_weight(twin).detach().add_(change)
     return replace(subject, network=replace(subject.network, module=twin, weight=weight + change))
 
 

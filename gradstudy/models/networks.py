@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from gradstudy.models.initialisations import Initialisation, Recurrence, recurrence, scaled
 from gradstudy.models.pascanu import STEEPEST, Activation, PascanuRNN
+from gradstudy.models.textbook_gru import TextbookGRU
+
+Recurrent = nn.RNNBase | PascanuRNN | TextbookGRU
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,12 @@ class Network:
     """A recurrent module and the weight matrix it is said to have.
 
     Args:
-        module: nn.RNN or PascanuRNN, float64.
+        module: nn.RNN, nn.LSTM, nn.GRU (one layer, time-major), PascanuRNN or TextbookGRU, float64.
         weight: the W_hh that rho and sigma_1 are computed from.
-        start: the state around which its initialisation is to be watched, `(n,)`.
+        start: the state around which its initialisation is to be watched, `(n,)`; of an LSTM (h, c), `(2n,)`.
     """
 
-    module: nn.RNN | PascanuRNN
+    module: Recurrent
     weight: Tensor
     start: Tensor
 
@@ -72,6 +75,21 @@ def draw_network(family: Family, generator: torch.Generator, *, pre_activation: 
     plain = family.activation in ("tanh", "relu") and not pre_activation and family.slope == 1.0
     module = _rnn(family.activation, acting, weight_in) if plain else _pascanu(family, acting, weight_in)
     return Network(module, drawn.weight, drawn.start)
+
+
+def as_taken(module: Recurrent, start: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    """A start state `(rows, n)` in the form in which the module takes it."""
+    if isinstance(module, nn.LSTM):
+        h, c = start.chunk(2, dim=1)
+        return h[None], c[None]
+    return start[None] if isinstance(module, nn.RNNBase) else start
+
+
+def outputs(module: Recurrent, inputs: Tensor, start: Tensor | None = None) -> Tensor:
+    """Outputs of a module, `(T, rows, n)`; torch's modules return their last state besides."""
+    state = None if start is None else as_taken(module, start)
+    output = module(inputs, state)
+    return output[0] if isinstance(module, nn.RNNBase) else output
 
 
 def _rnn(activation: str, drawn: Recurrence, weight_in: Tensor) -> nn.RNN:

@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 
 from gradstudy.measure.subject import Subject
-from gradstudy.models.networks import Family, draw_network
+from gradstudy.models.networks import Family, Network, draw_network
 from gradstudy.models.randomness import generator
 
 Inputs = Literal["gaussian", "none"]
+_PURPOSE = "random search"
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,12 @@ def random_subjects(
 
     Network i has a generator of its own: more networks leave the first ones as they are.
     """
-    return [_subject(family, drive, generator(seed, i, "random search"), pre_activation) for i in range(count)]
+    return [_subject(family, drive, generator(seed, i, _PURPOSE), pre_activation) for i in range(count)]
+
+
+def random_networks(family: Family, count: int, *, seed: int) -> list[Network]:
+    """The networks of `random_subjects`, without inputs."""
+    return [draw_network(family, generator(seed, i, _PURPOSE)) for i in range(count)]
 
 
 def _subject(family: Family, drive: Drive, stream: torch.Generator, pre_activation: bool) -> Subject:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 from scipy.io import loadmat
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradstudy.errors import CorruptDataError
 from gradstudy.tasks.datasets import fetch
@@ -73,3 +73,38 @@ def piano_rolls(name: str, split: Split) -> PianoRolls:
             remedy="get the file again",
         )
     return PianoRolls(name, split, sequences)
+
+
+def negative_log_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
+    """NLL of the chords in nats, summed over the 88 keys, averaged over steps and sequences."""
+    return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(-1).mean()
+
+
+@dataclass(frozen=True, eq=False)
+class NextChord:
+    """The task of predicting every next chord of piano rolls.
+
+    Args:
+        rolls: one split of a data set.
+    """
+
+    rolls: PianoRolls
+    input_size: int = KEYS
+    output_size: int = KEYS
+
+    def draw(self, length: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Windows and their next chords; see `PianoRolls.windows`."""
+        return self.rolls.windows(length, count, generator)
+
+    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """NLL in nats a chord, averaged over all steps."""
+        return negative_log_likelihood(predictions, targets)
+
+    def last_loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """E_T: the NLL of the chord after the last step alone."""
+        return negative_log_likelihood(predictions[-1], targets[-1])
+
+    def trivial_loss(self) -> float:
+        """NLL of the best constant prediction, each key's frequency in this split; nats a chord."""
+        frequency = torch.from_numpy(np.concatenate(self.rolls.sequences).mean(axis=0))
+        return float(nn.functional.binary_cross_entropy(frequency, frequency, reduction="sum"))

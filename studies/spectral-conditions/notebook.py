@@ -44,7 +44,7 @@ from gradstudy.measure.curvature import scalar_derivatives
 from gradstudy.measure.spectral_conditions import Probe, component_lags, float32_against_truth, spectral_conditions
 from gradstudy.models.networks import Family
 from gradstudy.search.adversarial import Budget, adversarial_subjects
-from gradstudy.search.random import Drive, random_subjects
+from gradstudy.search.random import Drive, random_networks, random_subjects
 from gradstudy.search.witness import confirm
 
 # %% [markdown]
@@ -66,21 +66,21 @@ family = Family(
 )
 
 # %%
-if search_steps > 0:
+if inputs == "nottingham":
+    from gradstudy.tasks.music import NextChord, piano_rolls
+    from gradstudy.training.supervised import Exam, Schedule, trained_subjects
+
+    training = NextChord(piano_rolls("nottingham", "train"))
+    exam = Exam(NextChord(piano_rolls("nottingham", "test")), rows)
+    drawn = random_networks(family, networks, seed=seed)
+    subjects = trained_subjects(drawn, training, exam, Schedule(updates, length), seed=seed)
+elif search_steps > 0:
     subjects = adversarial_subjects(
         family, networks, Budget(length, search_steps), seed=seed, weight_scale=weight_scale
     )
 else:
-    drive = Drive(burn_in + length, rows, "none" if inputs == "nottingham" else inputs, start)
+    drive = Drive(burn_in + length, rows, inputs, start)
     subjects = random_subjects(family, networks, drive, seed=seed, pre_activation=pre_activation)
-
-# %%
-if inputs == "nottingham":
-    from gradstudy.tasks.music import piano_rolls
-    from gradstudy.training.next_chord import Schedule, next_chord_subjects
-
-    train, test = piano_rolls("nottingham", "train"), piano_rolls("nottingham", "test")
-    subjects = next_chord_subjects(subjects, train, test, Schedule(updates, length), seed=seed)
 
 # %% [markdown]
 # ## Conditions, bound and growth
