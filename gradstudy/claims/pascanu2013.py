@@ -1,21 +1,24 @@
-"""Claims P1-P6 of Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013."""
+"""Claims P1-P6, P11 and P12 of Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from gradstudy.claims.claim import Claim, Control, Estimate, Region, Tables, Verdict
+from gradstudy.claims.conditions import DESIGN, TOLERANCE
 from gradstudy.claims.intervals import mean_estimate
 
 # Rounding leaves margins up to 1e-14 where the bound is attained; a witness against a theorem must exceed this.
 WITNESS = 1e-9
 # The adversarial search has to come this near to the bound, in nats per link, or its silence says nothing.
 POWER = 1e-3
-# Rates are equal if they differ by less; "vanish" and "explode" are rates beyond it.
-TOLERANCE = 0.01
+# A weight gradient between these, and a gradient at the first state this far below that at the last (logarithms).
+HEALTHY = (math.log(1e-3), math.log(10.0))
+VANISHED = -10 * math.log(10.0)
 
 _SIGMA_CONTROLS = (
     Control("gamma-too-small", "the activation is 1 % steeper than the γ of the bound", Verdict.REFUTED),
@@ -65,17 +68,30 @@ def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
     The interval runs from the least growth over the network's starts, perturbed or not, to the largest unperturbed.
     """
     rows = tables["networks"]
-    vanishing = rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1
-    robust = (rows["growth_perturbed"] - rows["growth"]).abs() <= 0.1 * rows["growth"].abs()
-    eligible = rows[vanishing & robust]
+    eligible = rows[_robust(rows) & (rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1)]
+    best = _best_growth(eligible, len(rows))
     if eligible.empty:
-        return (Estimate(math.nan, math.nan, math.nan, len(rows), "nats per link", "no eligible network"),)
-    least = eligible[["growth_low", "growth_perturbed_low"]].min(axis=1)
-    best = eligible.iloc[int(least.argmax())]
-    low = float(least.max())
-    condition = f"ρ = {best['rho']:.1e}, σ₁ = {best['sigma_1']:.1f}"
-    estimate = Estimate(float(best["growth"]), low, float(best["growth_high"]), len(rows), "nats per link", condition)
-    return (estimate,)
+        return (best,)
+    row = eligible.loc[_least_growth(eligible).idxmax()]
+    return (replace(best, condition=f"ρ = {row['rho']:.1e}, σ₁ = {row['sigma_1']:.1f}"),)
+
+
+def _robust(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Whether a perturbation of the weights changes the growth by at most a tenth."""
+    return (rows["growth_perturbed"] - rows["growth"]).abs() <= 0.1 * rows["growth"].abs()
+
+
+def _least_growth(rows: pd.DataFrame) -> pd.Series[float]:
+    return rows[["growth_low", "growth_perturbed_low"]].min(axis=1)
+
+
+def _best_growth(eligible: pd.DataFrame, searched: int) -> Estimate:
+    """Growth of the network whose least growth is the largest; see `witness_growth` for the interval."""
+    if eligible.empty:
+        return Estimate(math.nan, math.nan, math.nan, searched, "nats per link", "no eligible network")
+    least = _least_growth(eligible)
+    best = eligible.loc[least.idxmax()]
+    return Estimate(float(best["growth"]), float(least.max()), float(best["growth_high"]), searched, "nats per link")
 
 
 def linear_rate_error(tables: Tables) -> tuple[Estimate, ...]:
@@ -124,6 +140,25 @@ def derivative_rate_gap(tables: Tables) -> tuple[Estimate, ...]:
         condition, error = f"w = {weight:g}", error if grows else math.nan
         found.append(Estimate(gap, gap - error, gap + error, 1, "nats per link", condition))
     return tuple(found)
+
+
+def hidden_vanishing(tables: Tables) -> tuple[Estimate, ...]:
+    """P11: least log |dL/ds_1| - log |dL/ds_T| among the networks whose |dL/dW_hh| looks healthy."""
+    rows = tables["networks"]
+    healthy = rows["log_weight_gradient"].between(*HEALTHY) & np.isfinite(rows["log_first_over_last"])
+    if not healthy.any():
+        return (Estimate(math.nan, math.nan, math.nan, len(rows), "nats", "no eligible network"),)
+    best = rows.loc[rows["log_first_over_last"][healthy].idxmin()]
+    value, error = float(best["log_first_over_last"]), 1e-6  # float64 adjoint over some hundred links
+    condition = ", ".join(str(best[name]) for name in DESIGN)
+    condition += f"; |∂L/∂W| = {math.exp(best['log_weight_gradient']):.2g}"
+    return (Estimate(value, value - error, value + error, len(rows), "nats", condition),)
+
+
+def gated_growth(tables: Tables) -> tuple[Estimate, ...]:
+    """P12: growth of the best LSTM whose growth is robust; the interval is that of `witness_growth`."""
+    rows = tables["growth"]
+    return (_best_growth(rows[_robust(rows)], len(rows)),)
 
 
 CLAIMS = (
@@ -229,6 +264,46 @@ CLAIMS = (
         controls=(
             Control("curvature-just-inside", "a second path whose curvature grows 0.005 faster", Verdict.SUPPORTED),
             Control("curvature-just-outside", "a second path whose curvature grows 0.02 faster", Verdict.REFUTED),
+        ),
+    ),
+    Claim(
+        id="P11",
+        source="pascanu2013: Eq. 3-5",
+        source_status="computed here; known from the practice of monitoring training",
+        kind="existence",
+        statement="A healthy-looking gradient of the weights can hide a vanished one: |∂L/∂W_hh| is dominated by short "
+        "lags and says nothing of |∂L/∂h_1|.",
+        setting="The adding problem, whose loss L is told at the last step. Healthy: |∂L/∂W_hh| between 1e-3 and 10. "
+        "Vanished: |∂L/∂s_1| at most 1e-10 of |∂L/∂s_T|, over all test sequences of the network together. RNN, LSTM "
+        "and GRUs at their named initialisations, 32 units, 100 links, before and after training. The number is the "
+        "logarithm of that ratio.",
+        region=Region(high=VANISHED),
+        replicate="an independently drawn network",
+        measure=hidden_vanishing,
+        controls=(
+            Control("nothing-vanishes", "a linear network of rate 0: theory excludes a witness", Verdict.INCONCLUSIVE),
+        ),
+    ),
+    Claim(
+        id="P12",
+        source="pascanu2013: section 3.1",
+        source_status="read",
+        kind="existence",
+        statement="An LSTM does not by itself prevent explosion: there are LSTMs whose Jacobian product grows "
+        "exponentially, from several starts and robustly.",
+        setting="LSTMs of 32 units with recurrent weights N(0, 144/n), driven by the adding problem. One counts if it "
+        "grows by more than 0.01 nats a link over 800 links after 200, from every one of 8 random starts, and by the "
+        "same within 10 % under a 1e-3 relative perturbation of its recurrent weights. Such weights are not an "
+        "initialisation anybody uses: the claim is that the architecture does not exclude them.",
+        region=Region(low=TOLERANCE),
+        replicate="an independently drawn network",
+        measure=gated_growth,
+        controls=(
+            Control(
+                "no-recurrence",
+                "recurrent weights 0: the Jacobian is [[0, ·], [0, f]] with f < 1, so that nothing can grow",
+                Verdict.INCONCLUSIVE,
+            ),
         ),
     ),
 )

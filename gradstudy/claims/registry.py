@@ -10,7 +10,7 @@ from types import MappingProxyType
 from gradstudy.claims.claim import Claim
 from gradstudy.errors import UnknownClaimError
 
-MODULES = ("pascanu2013",)
+MODULES = ("pascanu2013", "gers2000", "neychev2019")
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 
 
