@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.checks import refuse_context, unsupported
-from gradstudy.chains.recurrent import RecurrentCall, check_call, check_module, recurrent_chain
+from gradstudy.chains.recurrent import Place, RecurrentCall, check_call, check_module, recurrent_chain, runs_of
 from gradstudy.errors import GradstudyError, UnsupportedModuleError
 
 
@@ -25,7 +25,7 @@ class Chains(Mapping[str, Chain]):
         result: the model's own output, in the graph.
         refused: recurrent layers that cannot be measured, with the error that says why; asking for one raises it.
         by_name: module path to chain; the lower layers of a multi-layer module are `path[0]`, `path[1]`, ...; the
-            second call of one module is `path#2`.
+            other direction of a bidirectional one is `path_reverse`; the second call of one module is `path#2`.
     """
 
     result: Any
@@ -51,20 +51,20 @@ def chains(model: nn.Module, *inputs: Any) -> Chains:
     """Every recurrent layer of a model as a chain, from one forward pass of the model as it is.
 
     Args:
-        model: any module that holds `nn.RNN` layers.
+        model: any module that holds `nn.RNN`, `nn.LSTM` or `nn.GRU` layers.
         inputs: what the model takes.
 
     Returns:
         A mapping of module paths to chains; `.result` is the model's own output, in the graph, from which the loss is
-        computed. A loss may use the final state h_n as well as the outputs.
+        computed. A loss may use the final state h_n (and c_n) as well as the outputs.
 
     Raises:
         UnsupportedModuleError: the model holds no recurrent layer that can be measured, or calls none. Beside others
             that can be, one that cannot is refused when it is asked for.
         Others as for `time_chain`.
 
-    Cost: one forward pass with hooks, which are gone afterwards (after an exception too); states and slopes of every
-    layer are stored. In a multi-layer module the lower layers run once more for each layer measured.
+    Cost: one forward pass with hooks, which are gone afterwards (after an exception too); states and gates of every
+    layer are stored. In a multi-layer module the layers below the last run once more.
 
     Example:
         >>> import torch, gradstudy as gs
@@ -113,31 +113,45 @@ def _sort(model: nn.Module) -> tuple[dict[str, nn.RNNBase], dict[str, GradstudyE
     if not fit:
         if refused:
             raise next(iter(refused.values()))
-        raise unsupported("a model without recurrent layers", "at least one nn.RNN", "use gs.time_chain for a cell")
+        raise unsupported(
+            "a model without recurrent layers", "at least one nn.RNN, nn.LSTM or nn.GRU", "use gs.time_chain for a cell"
+        )
     return fit, refused
 
 
 def _keep(found: dict[str, Chain], name: str) -> Any:
     """A forward hook that keeps a call's chains; gradient edges survive later in-place changes of the output."""
 
-    def hook(module: nn.RNN, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+    def hook(module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
         inputs = args[0] if args else kwargs["input"]
-        state = args[1] if len(args) > 1 else kwargs.get("hx")
-        check_call(module, inputs, state)
+        inputs, state = check_call(module, inputs, args[1] if len(args) > 1 else kwargs.get("hx"))
         output, final = result
         if not output.requires_grad:
-            output, final = output.detach().requires_grad_(), final.detach().requires_grad_()
-        state = None if state is None else state.detach().clone()
-        targets = (get_gradient_edge(output), get_gradient_edge(final))
-        call = RecurrentCall(module, inputs.detach(), state, output, targets)
+            output, final = _as_leaf(output), _each(_as_leaf, final)
+        targets = (output, *final) if isinstance(final, tuple) else (output, final)
+        call = RecurrentCall(module, inputs, state, output, tuple(get_gradient_edge(target) for target in targets))
+        runs = runs_of(call)
         path = _unused(name, found)
-        last = module.num_layers - 1
-        for layer in range(last):
-            found[f"{path}[{layer}]"] = recurrent_chain(call, layer)
-        found[path] = recurrent_chain(call, last)
+        for place in runs:
+            found[_name(path, place, module.num_layers)] = recurrent_chain(call, place, runs)
         return output, final
 
     return hook
+
+
+def _as_leaf(value: Tensor) -> Tensor:
+    return value.detach().requires_grad_()
+
+
+def _each(change: Callable[[Tensor], Tensor], final: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    """The change made to h_n, or to h_n and c_n."""
+    return tuple(map(change, final)) if isinstance(final, tuple) else change(final)
+
+
+def _name(path: str, place: Place, layers: int) -> str:
+    """`path` for the last layer, `path[i]` for those below; `_reverse` behind it, as torch names its weights."""
+    layer = "" if place.layer == layers - 1 else f"[{place.layer}]"
+    return f"{path}{layer}_reverse" if place.reverse else f"{path}{layer}"
 
 
 def _unused(name: str, found: Mapping[str, Chain]) -> str:

@@ -29,68 +29,11 @@ class Links(Protocol):
     def jacobians(self, start: int, stop: int) -> Tensor:
         """Dense Jacobians of the links start + 1 .. stop, `(stop - start, batch, n_out, n_in)`."""
 
+    def accumulate(self, start: int, totals: Tensor) -> None:
+        """totals[i - 1] += J_{start + i}^T totals[i] from the last i down to 1, in place; `(m, batch, n)`."""
+
     def double(self) -> Links:
         """The same links with products in float64."""
-
-
-@dataclass(frozen=True)
-class WeightLinks:
-    """Links J_t = diag(left_t) W diag(right_t) of a vanilla RNN, in closed form.
-
-    With h_t = phi(W h_{t-1} + ...) left_t = phi'(.) and right is None; in the pre-activation form
-    x_t = W phi(x_{t-1}) + ... left is None and right_t = phi'(x_{t-1}). The Jacobian is never stored.
-
-    Args:
-        weight: W, `(n, n)`.
-        left, right: factors per unit, `(T, batch, n)`; exactly one is given.
-    """
-
-    weight: Tensor
-    left: Tensor | None = None
-    right: Tensor | None = None
-
-    @property
-    def _factors(self) -> Tensor:
-        factors = self.left if self.left is not None else self.right
-        assert factors is not None
-        return factors
-
-    @property
-    def length(self) -> int:
-        """Number of links T."""
-        return self._factors.shape[0]
-
-    def jvp(self, t: int, v: Tensor) -> Tensor:
-        """J_t v; one matrix product."""
-        v = _scale(self.right, t, v)
-        return _scale(self.left, t, v @ self.weight.T if v.dim() == 2 else self.weight @ v)
-
-    def vjp(self, t: int, u: Tensor) -> Tensor:
-        """J_t^T u; one matrix product."""
-        u = _scale(self.left, t, u)
-        return _scale(self.right, t, u @ self.weight if u.dim() == 2 else self.weight.T @ u)
-
-    def jacobians(self, start: int, stop: int) -> Tensor:
-        """Dense Jacobians of the links start + 1 .. stop."""
-        if self.left is not None:
-            return self.left[start:stop, :, :, None] * self.weight
-        assert self.right is not None
-        return self.weight * self.right[start:stop, :, None, :]
-
-    def double(self) -> WeightLinks:
-        """The same links in float64."""
-        return WeightLinks(
-            self.weight.double(),
-            None if self.left is None else self.left.double(),
-            None if self.right is None else self.right.double(),
-        )
-
-
-def _scale(factors: Tensor | None, t: int, v: Tensor) -> Tensor:
-    if factors is None:
-        return v
-    row = factors[t - 1]
-    return row * v if v.dim() == 2 else row[:, :, None] * v
 
 
 @dataclass(frozen=True)
@@ -132,6 +75,11 @@ class CellLinks:
         """J_t^T u by one reverse-mode pass a vector."""
         pull = torch.func.vjp(self._step(t), self.states[t - 1])[1]
         return self._each(lambda cotangent: pull(cotangent)[0], u)
+
+    def accumulate(self, start: int, totals: Tensor) -> None:
+        """totals[i - 1] += J_{start + i}^T totals[i], one link after another."""
+        for i in range(len(totals) - 1, 0, -1):
+            totals[i - 1] += self.vjp(start + i, totals[i])
 
     def _each(self, product: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
         v = v.to(self.states.dtype)

@@ -1,9 +1,12 @@
-"""The chain of an untouched `nn.RNN`: links in closed form from its outputs, one layer at a time."""
+"""The chains of an untouched `nn.RNN`, `nn.LSTM` or `nn.GRU`: one a layer and direction, links in closed form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +24,25 @@ from gradstudy.chains.checks import (
     refuse_dropout,
     unsupported,
 )
-from gradstudy.chains.links import WeightLinks
+from gradstudy.chains.closed_form import ClosedFormLinks
+from gradstudy.chains.gru import gru_links
+from gradstudy.chains.lstm import lstm_links
+from gradstudy.chains.vanilla import VanillaLinks
 from gradstudy.errors import PackedInputError
+
+State = Tensor | tuple[Tensor, ...] | None
+
+
+class Place(NamedTuple):
+    """A layer, from 0, and its direction: what one chain is of."""
+
+    layer: int
+    reverse: bool
+
+    @property
+    def suffix(self) -> str:
+        """What torch appends to the names of the weights of this place."""
+        return f"l{self.layer}_reverse" if self.reverse else f"l{self.layer}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,16 +50,16 @@ class RecurrentCall:
     """One call of a recurrent module: what went in, what came out, and how to reach its place in the graph.
 
     Args:
-        module: the nn.RNN.
+        module: the nn.RNN, nn.LSTM or nn.GRU.
         inputs: as given to the module.
-        state: h_0 of all layers, `(layers, batch, n)`, or None for zeros.
+        state: h_0 (and c_0) of all layers and directions, `(layers * directions, batch, n)` each; () for zeros.
         output: what the module returned as output.
-        targets: tensors or gradient edges of the output and, where the caller can use it, of h_n.
+        targets: tensors or gradient edges of the output and, where the caller can use them, of h_n (and c_n).
     """
 
     module: nn.RNNBase
     inputs: Tensor
-    state: Tensor | None
+    state: tuple[Tensor, ...]
     output: Tensor
     targets: tuple[object, ...]
 
@@ -48,45 +68,82 @@ class RecurrentCall:
         """Whether the inputs have a batch axis."""
         return self.inputs.dim() == 3
 
+    @property
+    def directions(self) -> tuple[bool, ...]:
+        """Whether each direction is reversed."""
+        return (False, True) if self.module.bidirectional else (False,)
+
     def to_time_major(self, value: Tensor) -> Tensor:
         """From the module's layout to `(time, batch, n)`."""
         if not self.batched:
             return value.unsqueeze(1)
         return value.transpose(0, 1) if self.module.batch_first else value
 
-    def initial(self, layer: int) -> Tensor:
-        """h_0 of a layer, `(batch, n)`."""
-        if self.state is None:
-            batch = self.to_time_major(self.inputs).shape[1]
-            return self.output.new_zeros(batch, self.module.hidden_size)
-        row = self.state[layer]
+    def at(self, place: Place, stacked: Tensor) -> Tensor:
+        """A place's rows, `(batch, n)`, of a tensor that is laid out as h_n."""
+        row = stacked[place.layer * len(self.directions) + place.reverse]
         return row if self.batched else row[None]
 
-    def weight(self, kind: str, layer: int) -> Tensor:
-        """A copy of one of the layer's weights, so that a later training step does not move what was measured."""
-        return getattr(self.module, f"{kind}_l{layer}").detach().clone()
+    def initial(self, place: Place, part: int) -> Tensor:
+        """h_0 (part 0) or c_0 (part 1) of a place, `(batch, n)`."""
+        if not self.state:
+            return self.output.new_zeros(self.to_time_major(self.inputs).shape[1], self.module.hidden_size)
+        return self.at(place, self.state[part])
+
+    def weight(self, kind: str, place: Place) -> Tensor:
+        """A copy of one of the place's weights, so that a later training step does not move what was measured."""
+        return getattr(self.module, f"{kind}_{place.suffix}").detach().clone()
+
+    def bias(self, kind: str, place: Place) -> Tensor | None:
+        """The same of a bias; None where the module has none."""
+        return self.weight(kind, place) if self.module.bias else None
+
+    @cached_property
+    def layer_inputs(self) -> tuple[Tensor, ...]:
+        """What goes into each layer, `(time, batch, n)`; the layers but the last run once more for it."""
+        below = [self.to_time_major(self.inputs.detach())]
+        for layer in range(self.module.num_layers - 1):
+            state = self.state and [torch.stack([self.at(p, s) for p in self._places(layer)]) for s in self.state]
+            single = _single_layer(self, layer)
+            below.append(single(below[-1], (tuple(state) if len(state) > 1 else state[0]) if state else None)[0])
+        return tuple(below)
+
+    def _places(self, layer: int) -> list[Place]:
+        return [Place(layer, reverse) for reverse in self.directions]
+
+    def hidden(self, place: Place) -> Tensor:
+        """h_1 .. h_T of a place in its own order of time, `(time, batch, n)`."""
+        last = place.layer == self.module.num_layers - 1
+        both = self.to_time_major(self.output.detach()) if last else self.layer_inputs[place.layer + 1]
+        return self.own_order(place, both)
+
+    def own_order(self, place: Place, both: Tensor) -> Tensor:
+        """A place's part of what is laid out as a layer's output, in the place's own order of time."""
+        size = self.module.hidden_size
+        part = both[..., size:] if place.reverse else both[..., :size]
+        return part.flip(0) if place.reverse else part
 
 
 def check_module(module: nn.RNNBase) -> None:
     """Raise a named error unless the module is one that can be measured, whatever its inputs."""
-    if module.mode not in ("RNN_TANH", "RNN_RELU"):
+    if type(module).forward not in (nn.RNN.forward, nn.LSTM.forward, nn.GRU.forward):
         raise unsupported(
-            f"nn.{module.mode}", "nn.RNN (tanh or relu), or a cell", "pass a callable cell (input, state) -> state"
-        )
-    if type(module).forward is not nn.RNN.forward:
-        raise unsupported(
-            f"{type(module).__name__}, whose forward is not nn.RNN's",
-            "nn.RNN itself",
+            f"{type(module).__name__}, whose forward is not that of nn.RNN, nn.LSTM or nn.GRU",
+            "one of these three as they are",
             "pass its recurrence as a callable cell (input, state) -> state",
         )
-    if module.bidirectional:
-        raise unsupported("a bidirectional nn.RNN", "one direction", "measure two one-directional modules")
+    if module.proj_size:
+        raise unsupported(
+            f"an nn.LSTM with proj_size={module.proj_size}",
+            "proj_size=0",
+            "measure the network without the projection, or pass its recurrence as a callable cell",
+        )
     refuse_dropout(module)
     check_module_dtype(module)
 
 
-def check_call(module: nn.RNNBase, inputs: object, state: object) -> Tensor:
-    """The inputs, if the module can be measured on them; else a named error."""
+def check_call(module: nn.RNNBase, inputs: object, state: object) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The inputs and the state's parts, if the module can be measured on them; else a named error."""
     if isinstance(inputs, nn.utils.rnn.PackedSequence):
         raise PackedInputError(
             "a PackedSequence",
@@ -99,12 +156,26 @@ def check_call(module: nn.RNNBase, inputs: object, state: object) -> Tensor:
     dtype = module.weight_hh_l0.dtype
     assert isinstance(dtype, torch.dtype)
     tensor = check_tensor("inputs", inputs, dtype)
-    _check_shapes(module, tensor, None if state is None else check_tensor("state", state, dtype))
-    return tensor
+    parts = tuple(check_tensor("state", part, dtype) for part in _parts(module, state))
+    _check_shapes(module, tensor, parts)
+    return tensor.detach(), tuple(part.detach().clone() for part in parts)
 
 
-def _check_shapes(module: nn.RNNBase, inputs: Tensor, state: Tensor | None) -> None:
-    size, layers, hidden = module.input_size, module.num_layers, module.hidden_size
+def _parts(module: nn.RNNBase, state: object) -> tuple[object, ...]:
+    """h_0, or h_0 and c_0 for an LSTM; nothing for zeros."""
+    if state is None:
+        return ()
+    if module.mode != "LSTM":
+        return (state,)
+    if not isinstance(state, tuple | list) or len(state) != 2:
+        raise unsupported(
+            f"the state of an nn.LSTM as {type(state).__name__}", "a pair (h_0, c_0)", "pass both, as to the module"
+        )
+    return tuple(state)
+
+
+def _check_shapes(module: nn.RNNBase, inputs: Tensor, state: tuple[Tensor, ...]) -> None:
+    size, hidden = module.input_size, module.hidden_size
     if inputs.dim() == 2:
         check_shape("inputs", inputs, (None, size), "(time, input_size), unbatched")
         steps, batch_shape = inputs.shape[0], list[int]()
@@ -114,118 +185,144 @@ def _check_shapes(module: nn.RNNBase, inputs: Tensor, state: Tensor | None) -> N
         steps = inputs.shape[1 if module.batch_first else 0]
         batch_shape = [inputs.shape[0 if module.batch_first else 1]]
     check_length(steps, *batch_shape)
-    if state is not None:
-        check_shape("state", state, (layers, *batch_shape, hidden), "(layers, batch, hidden_size)")
+    rows = module.num_layers * (2 if module.bidirectional else 1)
+    for part in state:
+        check_shape("state", part, (rows, *batch_shape, hidden), "(layers * directions, batch, hidden_size)")
 
 
-def resolve_layer(module: nn.RNNBase, layer: int) -> int:
-    """The layer's index from 0; negative ones count from the last."""
+def resolve_place(module: nn.RNNBase, layer: int, direction: str) -> Place:
+    """The layer's index from 0 (negative ones count from the last) and its direction."""
     layers = module.num_layers
-    return check_index("layer", layer, -layers, layers - 1, "layer=-1 is the last, layer=0 the first") % layers
+    layer = check_index("layer", layer, -layers, layers - 1, "layer=-1 is the last, layer=0 the first") % layers
+    allowed = ("forward", "reverse") if module.bidirectional else ("forward",)
+    if direction not in allowed:
+        raise unsupported(
+            f"direction={direction!r} of {'a bidirectional' if module.bidirectional else 'a one-directional'} module",
+            f"one of {', '.join(allowed)}",
+            "leave direction out for the forward one",
+        )
+    return Place(layer, direction == "reverse")
 
 
 @dataclass(frozen=True, eq=False)
-class _Layer:
-    """One layer of a call, measured: its states, its links, and the weights its inputs come in by."""
+class Run:
+    """One direction of one layer in a call, measured: its states, its links, and the weights its inputs come in by."""
 
     states: Tensor
-    links: WeightLinks
+    links: ClosedFormLinks
     weight_in: Tensor
+    reverse: bool
 
     def pull_to_inputs(self, total: Scaled) -> Scaled:
-        """Gradients at the layer's inputs from its total gradients, the first (h_0's) without one."""
-        assert self.links.left is not None
-        pulled = torch.zeros(*total.scaled.shape[:2], self.weight_in.shape[1]).to(total.scaled)
-        torch.matmul(self.links.left * total.scaled[1:], self.weight_in, out=pulled[1:])
-        return Scaled(pulled, total.log_scale)
+        """Gradients at the layer's inputs, in the order of time, from the total gradients at its states."""
+        steps, batch, _ = self.links.before.shape
+        rows = total.scaled[1:].flatten(0, 1)
+        pulled = (self.links.abreast(0, steps).input_deltas(1, rows) @ self.weight_in).unflatten(0, (steps, batch))
+        scale = total.log_scale[1:]
+        return Scaled(pulled.flip(0), scale.flip(0)) if self.reverse else Scaled(pulled, scale)
 
 
-def recurrent_chain(call: RecurrentCall, layer: int) -> Chain:
-    """The chain of one layer of a call; the other layers are re-run, the module itself stays as it is."""
+Runs = Mapping[Place, Run]
+
+
+def runs_of(call: RecurrentCall, place: Place | None = None) -> Runs:
+    """What a chain of the place needs: its own run and those of all layers above it; all runs for None."""
+    last = call.module.num_layers
+    above = product(range(0 if place is None else place.layer + 1, last), call.directions)
+    places = [Place(*found) for found in above] + ([] if place is None else [place])
     with torch.no_grad():
-        layers = _layers(call, layer)
-    own = layers[0]
+        return {found: _run(call, found) for found in places}
+
+
+def _run(call: RecurrentCall, place: Place) -> Run:
+    hidden = torch.cat([call.initial(place, 0)[None], call.hidden(place)])
+    check_states(hidden)
+    weight, weight_in = call.weight("weight_hh", place), call.weight("weight_ih", place)
+    mode = call.module.mode
+    if mode in ("RNN_TANH", "RNN_RELU"):
+        links = VanillaLinks(weight, hidden[:-1], hidden[1:], "tanh" if mode == "RNN_TANH" else "relu")
+        return Run(hidden, links, weight_in, place.reverse)
+    below = call.layer_inputs[place.layer]
+    inputs = below.flip(0) if place.reverse else below
+    bias_in, bias = call.bias("bias_ih", place), call.bias("bias_hh", place)
+    if mode == "GRU":
+        biases = None if bias_in is None or bias is None else (bias_in, bias)
+        return Run(hidden, gru_links((weight_in, weight), biases, inputs, hidden), weight_in, place.reverse)
+    both = None if bias_in is None or bias is None else bias_in + bias
+    cell = call.initial(place, 1)
+    lstm = lstm_links((weight_in, weight, both), inputs, hidden, cell)
+    states = torch.cat([hidden, torch.cat([cell[None], lstm.cells])], -1)
+    check_states(states)
+    return Run(states, lstm, weight_in, place.reverse)
+
+
+def recurrent_chain(call: RecurrentCall, place: Place, runs: Runs) -> Chain:
+    """The chain of one direction of one layer of a call; the module itself stays as it is."""
+    run = runs[place]
+    symbol = "(h, c)" if call.module.mode == "LSTM" else "h"
+    direction = ", reverse" if place.reverse else ""
     return Chain(
         output=call.output,
-        states=own.states,
-        links=own.links,
-        names=tuple(f"h_{t}" for t in range(len(own.states))),
-        method=f"{call.module.mode.lower()} layer {layer}, closed form",
-        partials=_partials(call, layer, layers),
+        states=run.states,
+        links=run.links,
+        names=tuple(f"{symbol}_{t}" for t in range(len(run.states))),
+        method=f"{call.module.mode.lower()} layer {place.layer}{direction}, closed form",
+        partials=_partials(call, place, runs),
+        weight=getattr(call.module, f"weight_hh_{place.suffix}"),
     )
 
 
-def _layers(call: RecurrentCall, first: int) -> list[_Layer]:
-    """The layers from `first` to the last."""
-    last = call.module.num_layers - 1
-    found, hidden = [], call.to_time_major(call.inputs.detach())
-    for layer in range(last + 1):
-        if layer == last:
-            hidden = call.to_time_major(call.output.detach())
-        else:
-            hidden = _single_layer(call, layer)(hidden, call.initial(layer).detach()[None])[0]
-        if layer >= first:
-            states = torch.cat([call.initial(layer).detach()[None], hidden])
-            check_states(states)
-            slopes = _slopes(states[1:], call.module.mode)
-            links = WeightLinks(call.weight("weight_hh", layer), left=slopes)
-            found.append(_Layer(states, links, call.weight("weight_ih", layer)))
-    return found
-
-
-def _slopes(hidden: Tensor, mode: str) -> Tensor:
-    """phi' from phi: 1 - h^2 for tanh, in one new tensor; 1 where h > 0 for relu, as torch has it."""
-    return hidden.square().neg_().add_(1) if mode == "RNN_TANH" else (hidden > 0).to(hidden.dtype)
-
-
-def _partials(call: RecurrentCall, layer: int, layers: list[_Layer]) -> Callable[[Tensor], Scaled]:
-    """Maps a loss to its direct partials with respect to the layer's states.
+def _partials(call: RecurrentCall, place: Place, runs: Runs) -> Callable[[Tensor], Scaled]:
+    """Maps a loss to its direct partials with respect to the place's states.
 
     A lower layer's come down through the layers above it, each by its own adjoint recursion in the log domain.
     """
 
     def partials(loss: Tensor) -> Scaled:
-        grads = torch.autograd.grad(loss, list(call.targets), retain_graph=True, allow_unused=True)  # type: ignore[arg-type]
-        if all(grad is None for grad in grads):
+        output, *ends = torch.autograd.grad(loss, list(call.targets), retain_graph=True, allow_unused=True)  # type: ignore[arg-type]
+        if output is None and all(end is None for end in ends):
             raise independent_loss()
-        ends = _ends(call, layer, grads[1] if len(grads) > 1 else None)
-        direct = _at_output(call, layers[-1].states, grads[0])
-        for above, end in zip(reversed(layers[1:]), reversed(ends[1:]), strict=True):
-            direct = above.pull_to_inputs(adjoint(above.links, _with_end(direct, end)))
-        return _with_end(direct, ends[0])
+        output = torch.zeros_like(call.output) if output is None else output
+        direct = Scaled.of(call.to_time_major(output))
+        for layer in range(call.module.num_layers - 1, place.layer, -1):
+            above = [Place(layer, reverse) for reverse in call.directions]
+            totals = [adjoint(runs[at].links, _at_states(call, at, runs[at], direct, ends)) for at in above]
+            pulled = [runs[at].pull_to_inputs(total) for at, total in zip(above, totals, strict=True)]
+            direct = pulled[0] if len(pulled) == 1 else pulled[0] + pulled[1]
+        return _at_states(call, place, runs[place], direct, ends)
 
     return partials
 
 
-def _ends(call: RecurrentCall, layer: int, final: Tensor | None) -> list[Tensor | None]:
-    """The gradient at h_n of each layer from `layer` up, `(batch, n)` or None."""
-    layers = range(layer, call.module.num_layers)
-    return [None if final is None else (final[i] if call.batched else final[i][None]) for i in layers]
+def _at_states(call: RecurrentCall, place: Place, run: Run, direct: Scaled, ends: Sequence[Tensor | None]) -> Scaled:
+    """Direct partials at the states of a place from those at its layer's output and at the final states."""
+    size = call.module.hidden_size
+    scaled = run.states.new_empty(run.states.shape)
+    scaled[0] = 0
+    scaled[1:, :, :size] = call.own_order(place, direct.scaled)
+    scaled[1:, :, size:] = 0
+    log_scale = direct.log_scale.flip(0) if place.reverse else direct.log_scale
+    found = Scaled(scaled, torch.cat([torch.zeros_like(log_scale[:1]), log_scale]))
+    for part, end in enumerate(ends):
+        if end is not None:
+            found.scaled[-1] *= torch.exp(found.log_scale[-1]).to(scaled.dtype)[:, None]
+            # On the scale 1: the gradient at h_n comes from the loss itself, in the user's own numbers.
+            found.log_scale[-1] = 0.0
+            found.scaled[-1, :, part * size : (part + 1) * size] += call.at(place, end)
+    return found
 
 
-def _at_output(call: RecurrentCall, states: Tensor, grad: Tensor | None) -> Scaled:
-    if grad is None:
-        return Scaled.of(torch.zeros_like(states))
-    return Scaled.of(torch.cat([torch.zeros_like(states[:1]), call.to_time_major(grad)]))
-
-
-def _with_end(direct: Scaled, end: Tensor | None) -> Scaled:
-    """The direct partials with the gradient at h_n added to the last."""
-    if end is not None:
-        # The last state's scale is 1: h_n's gradient comes from the loss itself, in the user's own numbers.
-        rescaled = direct.scaled[-1] * torch.exp(direct.log_scale[-1]).to(end.dtype)[:, None]
-        direct.scaled[-1] = rescaled + end
-        direct.log_scale[-1] = 0.0
-    return direct
-
-
-def _single_layer(call: RecurrentCall, layer: int) -> nn.RNN:
-    """A one-layer nn.RNN with one layer's weights; made on the meta device, so no random state moves."""
+def _single_layer(call: RecurrentCall, layer: int) -> nn.RNNBase:
+    """A one-layer module with one layer's weights; made on the meta device, so no random state moves."""
     module = call.module
-    size = module.input_size if layer == 0 else module.hidden_size
-    nonlinearity = "tanh" if module.mode == "RNN_TANH" else "relu"
-    single = nn.RNN(size, module.hidden_size, nonlinearity=nonlinearity, bias=module.bias, device="meta")
+    size = module.input_size if layer == 0 else module.hidden_size * len(call.directions)
+    nonlinearity = {"RNN_TANH": {"nonlinearity": "tanh"}, "RNN_RELU": {"nonlinearity": "relu"}}.get(module.mode, {})
+    kind = {"LSTM": nn.LSTM, "GRU": nn.GRU}.get(module.mode, nn.RNN)
+    single: nn.RNNBase = kind(
+        size, module.hidden_size, bias=module.bias, bidirectional=module.bidirectional, device="meta", **nonlinearity
+    )
     kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if module.bias else ("weight_ih", "weight_hh")
-    for kind in kinds:
-        setattr(single, f"{kind}_l0", nn.Parameter(call.weight(kind, layer), requires_grad=False))
+    for name, reverse in product(kinds, call.directions):
+        weight = nn.Parameter(call.weight(name, Place(layer, reverse)), requires_grad=False)
+        setattr(single, f"{name}_{Place(0, reverse).suffix}", weight)
     return single

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,27 +21,38 @@ from gradstudy.chains.checks import (
     refuse_context,
     unsupported,
 )
-from gradstudy.chains.links import CellLinks, Links, WeightLinks, refuse_unfit_cell
-from gradstudy.chains.recurrent import RecurrentCall, check_call, recurrent_chain, resolve_layer
-from gradstudy.models.pascanu import PascanuRNN
+from gradstudy.chains.gru import textbook_gru_links
+from gradstudy.chains.links import CellLinks, Links, refuse_unfit_cell
+from gradstudy.chains.recurrent import RecurrentCall, State, check_call, recurrent_chain, resolve_place, runs_of
+from gradstudy.chains.vanilla import PreActivationLinks
+from gradstudy.models.pascanu import PascanuRNN, activate
+from gradstudy.models.textbook_gru import TextbookGRU
 
 Cell = Callable[[Tensor, Tensor], Tensor]
+Direction = Literal["forward", "reverse"]
 
 
-def time_chain(module: nn.Module | Cell, inputs: Tensor, state: Tensor | None = None, layer: int = -1) -> Chain:
+def time_chain(
+    module: nn.Module | Cell, inputs: Tensor, state: State = None, layer: int = -1, direction: Direction = "forward"
+) -> Chain:
     """A recurrent module on one input, as a chain over time.
 
-    The module runs once, as it is and without a graph of its own; links follow in closed form from its outputs
-    (h_t = tanh(.): J_t = diag(1 - h_t^2) W_hh; relu: diag(h_t > 0) W_hh), so the user's parameters, gradients, mode
-    and random state are left alone.
+    The module runs once, as it is and without a graph of its own; links follow in closed form from what went in and
+    what came out (nn.RNN with tanh: J_t = diag(1 - h_t^2) W_hh; the gates of nn.LSTM and nn.GRU are computed again for
+    all steps at once), so the user's parameters, gradients, mode and random state are left alone. The state of an LSTM
+    is (h, c) concatenated in this order, n = 2 hidden_size.
 
     Args:
-        module: nn.RNN (tanh or relu; any number of layers, either layout, with or without bias), gradstudy's
-            `PascanuRNN`, or any callable cell `(input, state) -> state` whose rows do not depend on each other.
-        inputs: in the module's own layout; for a cell `(time, batch, ...)`; for a PascanuRNN `(time, batch, input)`.
-        state: h_0 as the module takes it, `(layers, batch, n)`; for a cell or a PascanuRNN `(batch, n)`. Zeros by
-            default; a cell needs it.
+        module: nn.RNN (tanh or relu), nn.LSTM or nn.GRU (any number of layers, either layout, with or without bias,
+            unbatched or bidirectional); gradstudy's `PascanuRNN` or `TextbookGRU`; or any callable cell
+            `(input, state) -> state` whose rows do not depend on each other.
+        inputs: in the module's own layout; for a cell `(time, batch, ...)`; for gradstudy's modules
+            `(time, batch, input)`.
+        state: as the module takes it: h_0 `(layers * directions, batch, n)`, for an LSTM the pair (h_0, c_0); for a
+            cell or gradstudy's modules `(batch, n)`. Zeros by default; a cell needs it.
         layer: which layer of a multi-layer module; -1 is the last.
+        direction: of a bidirectional module; the states of "reverse" are in the order in which it runs, s_1 being the
+            state after the last input.
 
     Returns:
         The chain; `chain.output` is what the module returns as output, in its layout, a leaf that requires grad.
@@ -50,62 +62,81 @@ def time_chain(module: nn.Module | Cell, inputs: Tensor, state: Tensor | None = 
             state is named by its first timestep.
         UnsupportedModuleError, DropoutError, PackedInputError: what has no exact chain here, refused by name.
 
-    Cost: one forward pass; the output, the states and the links' slopes are stored, each the size of the states. In a
-    multi-layer module the layers below the last run once more.
+    Cost: one forward pass, and for gated modules one matrix product over all steps for the gates. Stored are output,
+    states and, for n units, n (RNN), 5n (GRU) or 6n (LSTM) numbers a step and row, twice that once a gradient was
+    asked for. In a multi-layer module the layers below the last run once more, where they are needed.
+
+    Source: Hochreiter and Schmidhuber 1997 and Gers et al. 2000 (LSTM); Cho et al. 2014 (GRU).
 
     Example:
         >>> import torch, gradstudy as gs
-        >>> rnn = torch.nn.RNN(3, 4, batch_first=True)
-        >>> chain = gs.time_chain(rnn, torch.randn(2, 10, 3))
-        >>> tuple(chain.output.shape), chain.names[-1]
-        ((2, 10, 4), 'h_10')
+        >>> lstm = torch.nn.LSTM(3, 4, batch_first=True)
+        >>> chain = gs.time_chain(lstm, torch.randn(2, 10, 3))
+        >>> tuple(chain.output.shape), tuple(chain.states.shape), chain.names[-1]
+        ((2, 10, 4), (11, 2, 8), '(h, c)_10')
     """
     refuse_context()
     if isinstance(module, nn.RNNBase):
-        return _rnn_chain(module, inputs, state, layer)
-    check_index("layer", layer, -1, 0, f"a {type(module).__name__} has one layer; leave layer out")
-    if isinstance(module, PascanuRNN):
-        return _pascanu_chain(module, inputs, state)
+        return _fused_chain(module, inputs, state, layer, direction)
+    kind = type(module).__name__
+    check_index("layer", layer, -1, 0, f"a {kind} has one layer; leave layer out")
+    if direction != "forward":
+        raise unsupported(f"direction={direction!r} of a {kind}", "'forward'", "leave direction out")
+    if isinstance(module, PascanuRNN | TextbookGRU):
+        return _own_chain(module, inputs, state)
     if hasattr(module, "_orig_mod"):
         raise unsupported("a compiled module", "the module itself", "pass the module that was given to torch.compile")
     if isinstance(module, nn.LSTMCell) or not callable(module):
         raise unsupported(
-            f"a {type(module).__name__}",
-            "nn.RNN, PascanuRNN or a callable cell with a tensor state",
+            f"a {kind}",
+            "a recurrent module of torch or gradstudy, or a callable cell with a tensor state",
             "pass the recurrent module itself, or a cell whose state is one tensor",
         )
     return _cell_chain(module, inputs, state)
 
 
-def _rnn_chain(module: nn.RNNBase, inputs: Tensor, state: Tensor | None, layer: int) -> Chain:
-    inputs = check_call(module, inputs, state).detach()
-    layer = resolve_layer(module, layer)
-    state = None if state is None else state.detach().clone()
+def _fused_chain(module: nn.RNNBase, inputs: Tensor, state: State, layer: int, direction: str) -> Chain:
+    inputs, parts = check_call(module, inputs, state)
+    place = resolve_place(module, layer, direction)
     with torch.no_grad():
-        output, _ = module(inputs, state)
+        output, _ = module(inputs, parts if len(parts) > 1 else parts[0] if parts else None)
     output.requires_grad_()
-    return recurrent_chain(RecurrentCall(module, inputs, state, output, targets=(output,)), layer)
+    call = RecurrentCall(module, inputs, parts, output, targets=(output,))
+    return recurrent_chain(call, place, runs_of(call, place))
 
 
-def _pascanu_chain(module: PascanuRNN, inputs: Tensor, state: Tensor | None) -> Chain:
+def _own_chain(module: PascanuRNN | TextbookGRU, inputs: Tensor, state: State) -> Chain:
+    weight = module.weight_rec if isinstance(module, PascanuRNN) else module.weight_hh
     check_module_dtype(module)
-    inputs = check_tensor("inputs", inputs, module.weight_rec.dtype).detach()
+    inputs = check_tensor("inputs", inputs, weight.dtype).detach()
     check_shape("inputs", inputs, (None, None, module.input_size), "(time, batch, input_size)")
     check_length(*inputs.shape[:2])
+    first = inputs.new_zeros(inputs.shape[1], module.hidden_size)
     if state is not None:
-        state = check_tensor("state", state, inputs.dtype).detach()
-        check_shape("state", state, (inputs.shape[1], module.hidden_size), "(batch, hidden_size)")
+        first = check_tensor("state", state, inputs.dtype).detach()
+        check_shape("state", first, (inputs.shape[1], module.hidden_size), "(batch, hidden_size)")
     with torch.no_grad():
-        first = inputs.new_zeros(inputs.shape[1], module.hidden_size) if state is None else state
         output = module(inputs, first)
         states = torch.cat([first[None], output])
         check_states(states)
-        links = WeightLinks(module.weight_rec.detach().clone(), right=module.slopes(states[:-1]))
-    method = f"pre-activation {module.activation} RNN, closed form"
-    return _leaf_chain(output.requires_grad_(), states, links, "x", method)
+        links = _own_links(module, inputs, states)
+    symbol, name = ("x", f"pre-activation {module.activation} RNN") if isinstance(module, PascanuRNN) else ("h", _GRU)
+    return _leaf_chain(output.requires_grad_(), states, links, symbol, f"{name}, closed form", weight)
 
 
-def _cell_chain(cell: Cell, inputs: Tensor, state: Tensor | None) -> Chain:
+_GRU = "textbook GRU (reset before the matrix)"
+
+
+def _own_links(module: PascanuRNN | TextbookGRU, inputs: Tensor, states: Tensor) -> Links:
+    before = states[:-1]
+    if isinstance(module, TextbookGRU):
+        weights = (module.weight_ih.detach(), module.weight_hh.detach().clone())
+        return textbook_gru_links(weights, module.bias.detach(), inputs, before)
+    weight = module.weight_rec.detach().clone()
+    return PreActivationLinks(weight, module.gain * activate(module.activation, before), module.slopes(before))
+
+
+def _cell_chain(cell: Cell, inputs: Tensor, state: State) -> Chain:
     if not isinstance(inputs, Tensor) or inputs.dim() == 0:
         raise unsupported(
             f"inputs of type {type(inputs).__name__}", "a tensor, time first", "stack the inputs over time"
@@ -134,7 +165,9 @@ def _cell_chain(cell: Cell, inputs: Tensor, state: Tensor | None) -> Chain:
     return _leaf_chain(states[1:].clone().requires_grad_(), states, links, "s", "callable cell, torch.func")
 
 
-def _leaf_chain(output: Tensor, states: Tensor, links: Links, symbol: str, method: str) -> Chain:
+def _leaf_chain(
+    output: Tensor, states: Tensor, links: Links, symbol: str, method: str, weight: Tensor | None = None
+) -> Chain:
     """A chain whose output is its states, time-major, as a leaf."""
 
     def partials(loss: Tensor) -> Scaled:
@@ -144,4 +177,4 @@ def _leaf_chain(output: Tensor, states: Tensor, links: Links, symbol: str, metho
         return Scaled.of(torch.cat([torch.zeros_like(grad[:1]), grad]))
 
     names = tuple(f"{symbol}_{t}" for t in range(len(states)))
-    return Chain(output, states, links, names, method, partials)
+    return Chain(output, states, links, names, method, partials, weight)

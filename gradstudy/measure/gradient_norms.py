@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradstudy.chains.adjoint import adjoint
+from gradstudy.chains.adjoint import Scaled, adjoint
 from gradstudy.chains.chain import Chain, Loss
+from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.measure.result import LN10, Result, tidy
 
 if TYPE_CHECKING:
@@ -25,14 +26,26 @@ class GradientNorms(Result):
     Args:
         log_norm: natural log of the Euclidean norm of row b of dL/ds_t, `(T + 1, batch)`; -inf for an exact zero.
         log_norm_total: the same over batch and features together, `(T + 1,)`.
+        log_norm_hidden: LSTM: of dL/dh_t with c_t held, `(T + 1, batch)`; None for others.
+        log_norm_cell: LSTM: of dL/dc_t with h_t held; at t = T it is -inf for a loss on h_T.
+        log_norm_cell_total: LSTM: of dL/dc_t with c_t's path through h_t, which is what autograd's `c_t.grad` holds.
     """
 
     log_norm: Float[Tensor, "states batch"]
     log_norm_total: Float[Tensor, " states"]
+    log_norm_hidden: Float[Tensor, "states batch"] | None = None
+    log_norm_cell: Float[Tensor, "states batch"] | None = None
+    log_norm_cell_total: Float[Tensor, "states batch"] | None = None
 
     def to_frame(self, log10: bool = False) -> pd.DataFrame:
-        """One row a state and batch row: `t`, `row`, `log_norm` (or `log10_norm`)."""
-        return tidy(self.log_norm, ("t", "row"), "log_norm", log10)
+        """One row a state and batch row: `t`, `row`, `log_norm` (or `log10_norm`), and an LSTM's three readings."""
+        frame = tidy(self.log_norm, ("t", "row"), "log_norm", log10)
+        for name in ("log_norm_hidden", "log_norm_cell", "log_norm_cell_total"):
+            reading = getattr(self, name)
+            if reading is not None:
+                values = tidy(reading, ("t", "row"), name, log10).iloc[:, -1]
+                frame[values.name] = values
+        return frame
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """log10 |dL/ds_t| over t: median over the batch, and the range of its rows."""
@@ -53,6 +66,9 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
     outputs, the loss's own factors (a mean's 1/batch) included. The norm is Euclidean over the n features of one row
     of the batch; it is never squared and never underflows.
 
+    An LSTM's state is (h, c): `.log_norm` is that of both together, `.log_norm_hidden` and `.log_norm_cell` are those
+    of its two blocks, each with the other held, and `.log_norm_cell_total` adds c_t's path through h_t.
+
     Args:
         chain: from `time_chain` or `chains`.
         loss: a scalar computed from `chain.output` (or from `chains(...).result`), or a callable of `chain.output`.
@@ -64,7 +80,8 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
         LossError: the loss is not a scalar or does not depend on the chain.
 
     Cost: autograd from the loss to the outputs, T vector-Jacobian products, three copies of the states beside the
-    module's own output. The user's graph is kept; parameters and their `.grad` are not touched.
+    module's own output (and a gated layer's factors). The user's graph is kept; parameters and their `.grad` are
+    not touched.
 
     Source: Pascanu, Mikolov and Bengio 2013, Eq. 3-5 (the sum of their temporal components' state factors).
 
@@ -76,6 +93,17 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
         ((11, 2), True)
     """
     with torch.no_grad():
-        log_norm = adjoint(chain.links, chain.direct_partials(loss)).log_norm
+        gradients = adjoint(chain.links, chain.direct_partials(loss))
+        log_norm = gradients.log_norm
         total = torch.logsumexp(2 * log_norm, dim=1) / 2
-    return GradientNorms(chain.method, chain.dtype, log_norm, total)
+        readings = _cell_readings(chain.links, gradients) if isinstance(chain.links, LSTMLinks) else ()
+    return GradientNorms(chain.method, chain.dtype, log_norm, total, *readings)
+
+
+def _cell_readings(links: LSTMLinks, gradients: Scaled) -> tuple[Tensor, Tensor, Tensor]:
+    """Log norms of the hidden block, of the cell block, and of the cell block with its path through h_t."""
+    hidden, cell = gradients.scaled.chunk(2, -1)
+    through = cell.clone()
+    through[1:].addcmul_(links.reach, hidden[1:])  # h_0 is given, so c_0 has no path through it
+    hidden_norm, cell_norm, total = (Scaled(part, gradients.log_scale).log_norm for part in (hidden, cell, through))
+    return hidden_norm, cell_norm, total

@@ -102,8 +102,8 @@ def test_hooks_are_gone_after_an_exception():
 def test_what_cannot_be_measured_is_named():
     with pytest.raises(errors.UnsupportedModuleError, match="without recurrent layers"):
         gs.chains(nn.Linear(2, 2), torch.randn(1, 2))
-    with pytest.raises(errors.UnsupportedModuleError, match="LSTM"):
-        gs.chains(nn.Sequential(nn.LSTM(2, 2)), torch.randn(3, 1, 2))
+    with pytest.raises(errors.UnsupportedModuleError, match="proj_size"):
+        gs.chains(nn.Sequential(nn.LSTM(2, 2, proj_size=1)), torch.randn(3, 1, 2))
     with pytest.raises(KeyError, match="this model has: encoder"):
         gs.chains(Model(), torch.randn(4, 1, 3))["rnn"]
 
@@ -129,7 +129,7 @@ def test_a_layer_that_cannot_be_measured_beside_one_that_can():
     class Both(nn.Module):
         def __init__(self):
             super().__init__()
-            self.first, self.second = nn.RNN(3, 4), nn.LSTM(4, 4)
+            self.first, self.second = nn.RNN(3, 4), nn.LSTM(4, 4, proj_size=2)
 
         def forward(self, x):
             return self.second(self.first(x)[0])[0].sum()
@@ -137,14 +137,14 @@ def test_a_layer_that_cannot_be_measured_beside_one_that_can():
     found = gs.chains(Both(), torch.randn(5, 2, 3))
     assert list(found) == ["first"]
     assert torch.isfinite(gs.gradient_norms(found["first"], found.result).log_norm).all()
-    with pytest.raises(errors.UnsupportedModuleError, match="LSTM"):
+    with pytest.raises(errors.UnsupportedModuleError, match="proj_size"):
         found["second"]
 
 
 def test_refusals_come_before_the_model_runs():
-    model = nn.Sequential(nn.BatchNorm1d(3), nn.LSTM(3, 4))
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.LSTM(3, 4, proj_size=2))
     before = model[0].running_mean.clone()
-    with pytest.raises(errors.UnsupportedModuleError, match="LSTM"):
+    with pytest.raises(errors.UnsupportedModuleError, match="proj_size"):
         gs.chains(model, torch.randn(5, 3))
     assert torch.equal(model[0].running_mean, before)
 

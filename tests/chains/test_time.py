@@ -181,15 +181,25 @@ BAD_CALLS = {
         "inputs has",
     ),
     "layer": (lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT), layer=1), errors.LinkRangeError, "layer=1"),
-    "lstm": (
-        lambda: gs.time_chain(torch.nn.LSTM(INPUT, HIDDEN).double(), inputs(TIME, BATCH, INPUT)),
+    "projected LSTM": (
+        lambda: gs.time_chain(torch.nn.LSTM(INPUT, HIDDEN, proj_size=2).double(), inputs(TIME, BATCH, INPUT)),
         errors.UnsupportedModuleError,
-        "LSTM",
+        "proj_size=2",
     ),
-    "bidirectional": (
-        lambda: gs.time_chain(rnn(bidirectional=True), inputs(TIME, BATCH, INPUT)),
+    "LSTM with h_0 alone": (
+        lambda: gs.time_chain(torch.nn.LSTM(INPUT, HIDDEN).double(), inputs(TIME, BATCH, INPUT), inputs(1, 3, HIDDEN)),
         errors.UnsupportedModuleError,
-        "bidirectional",
+        "pair",
+    ),
+    "reverse of one direction": (
+        lambda: gs.time_chain(rnn(), inputs(TIME, BATCH, INPUT), direction="reverse"),
+        errors.UnsupportedModuleError,
+        "one-directional",
+    ),
+    "reverse of a cell": (
+        lambda: gs.time_chain(lambda u, s: s, inputs(3, 1, 1), inputs(1, 2), direction="reverse"),
+        errors.UnsupportedModuleError,
+        "direction='reverse'",
     ),
     "dropout": (
         lambda: gs.time_chain(rnn(num_layers=2, dropout=0.5), inputs(TIME, BATCH, INPUT)),
