@@ -19,11 +19,12 @@ RELATIVE = 0.05
 def pinned_gap(tables: Tables) -> tuple[Estimate, ...]:
     """F1: cell-path rate minus log sigmoid(b) of the network where it differs most, one condition a bias."""
     found = []
-    for bias, rows in tables["networks"].groupby("gate_bias", sort=True):
-        gaps = rows["cell_path_rate"] + math.log1p(math.exp(-float(bias)))
-        gap = math.nan if gaps.isna().any() else float(gaps.iloc[int(np.abs(gaps).argmax())])
-        condition = f"b = {bias:g}"
-        found.append(Estimate(gap, gap - _ROUNDING, gap + _ROUNDING, len(rows), "nats per link", condition))
+    networks = tables["networks"]
+    for bias in sorted(networks["gate_bias"].unique()):
+        rates = networks.loc[networks["gate_bias"] == bias, "cell_path_rate"].to_numpy()
+        gaps = rates + math.log1p(math.exp(-bias))
+        gap = float(gaps[np.abs(gaps).argmax()])  # argmax finds a NaN first, so none is passed over
+        found.append(Estimate(gap, gap - _ROUNDING, gap + _ROUNDING, len(gaps), "nats per link", f"b = {bias:g}"))
     return tuple(found)
 
 
@@ -33,8 +34,9 @@ def drawn_gap(tables: Tables) -> tuple[Estimate, ...]:
     found = conditions(rows[rows["stage"] == "before"])
     estimates = []
     for name, part in found:
-        tolerance = np.maximum(TOLERANCE, RELATIVE * part["log_gate"].abs())
-        gaps = (part["cell_path_rate"] - part["log_gate"]) / tolerance
+        predicted = part["log_gate"].to_numpy()
+        tolerance = np.maximum(TOLERANCE, RELATIVE * np.abs(predicted))
+        gaps = (part["cell_path_rate"].to_numpy() - predicted) / tolerance
         estimates.append(mean_estimate(gaps.tolist(), "tolerances", condition=name, conditions=len(found)))
     return tuple(estimates)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gradstudy.claims.claim import Claim, Control, Estimate, Region, Tables, Verdict
 from gradstudy.claims.conditions import DESIGN, TOLERANCE, conditions
 from gradstudy.claims.intervals import mean_estimate

@@ -1,4 +1,4 @@
-"""Claims P1-P6, P11 and P12 of Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013."""
+"""Claims P1-P6, P11 and P12 of Pascanu, Mikolov and Bengio, On the difficulty of training RNNs, ICML 2013."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
     best = _best_growth(eligible, len(rows))
     if eligible.empty:
         return (best,)
-    row = eligible.loc[_least_growth(eligible).idxmax()]
+    row = eligible.iloc[int(_least_growth(eligible).argmax())]
     return (replace(best, condition=f"ρ = {row['rho']:.1e}, σ₁ = {row['sigma_1']:.1f}"),)
 
 
@@ -90,7 +90,7 @@ def _best_growth(eligible: pd.DataFrame, searched: int) -> Estimate:
     if eligible.empty:
         return Estimate(math.nan, math.nan, math.nan, searched, "nats per link", "no eligible network")
     least = _least_growth(eligible)
-    best = eligible.loc[least.idxmax()]
+    best = eligible.iloc[int(least.argmax())]
     return Estimate(float(best["growth"]), float(least.max()), float(best["growth_high"]), searched, "nats per link")
 
 
@@ -148,7 +148,7 @@ def hidden_vanishing(tables: Tables) -> tuple[Estimate, ...]:
     healthy = rows["log_weight_gradient"].between(*HEALTHY) & np.isfinite(rows["log_first_over_last"])
     if not healthy.any():
         return (Estimate(math.nan, math.nan, math.nan, len(rows), "nats", "no eligible network"),)
-    best = rows.loc[rows["log_first_over_last"][healthy].idxmin()]
+    best = rows[healthy].sort_values("log_first_over_last").iloc[0]
     value, error = float(best["log_first_over_last"]), 1e-6  # float64 adjoint over some hundred links
     condition = ", ".join(str(best[name]) for name in DESIGN)
     condition += f"; |∂L/∂W| = {math.exp(best['log_weight_gradient']):.2g}"

@@ -1,4 +1,4 @@
-"""Claims P1-P6.
+"""Claims P1-P6, P11 and P12.
 
 Oracles: tables made by hand with a known verdict; every control's name is in the study's standard profile.
 """
@@ -113,6 +113,41 @@ def test_derivative_rates():
     assert verdict("P6", tables(0.0)) == Verdict.SUPPORTED
     assert verdict("P6", tables(0.02)) == Verdict.REFUTED
     assert verdict("P6", tables(0.0, weight=0.9)) == Verdict.INCONCLUSIVE  # nothing explodes, so not together either
+
+
+def monitored(**columns):
+    base = {"architecture": "gru", "initialisation": "default", "task": "adding", "stage": "before"}
+    measured = {"log_weight_gradient": math.log(0.1), "log_first_over_last": -40.0}
+    return {"networks": pd.DataFrame({**base, **{k: [v] * 2 for k, v in measured.items()}, **columns})}
+
+
+def test_a_healthy_weight_gradient_hides_a_vanished_one():
+    assert verdict("P11", monitored()) == Verdict.SUPPORTED
+    assert verdict("P11", monitored(log_first_over_last=[-1.0, -24.0])) == Verdict.SUPPORTED
+    assert verdict("P11", monitored(log_first_over_last=[-1.0, -23.0])) == Verdict.INCONCLUSIVE
+    # Neither a weight gradient that has vanished itself, nor one that has exploded, looks healthy.
+    assert verdict("P11", monitored(log_weight_gradient=[math.log(1e-4), math.log(11)])) == Verdict.INCONCLUSIVE
+    assert verdict("P11", monitored(log_weight_gradient=math.nan)) == Verdict.INCONCLUSIVE
+    assert verdict("P11", monitored(log_first_over_last=[math.nan, -math.inf])) == Verdict.INCONCLUSIVE
+    (best,) = find("P11").measure(monitored(log_first_over_last=[-30.0, -40.0], log_weight_gradient=[-1.0, -9.0]))
+    assert best.value == -30.0
+
+
+def grown(**columns):
+    base = {"growth": 0.3, "growth_low": 0.25, "growth_high": 0.35, "growth_perturbed": 0.31}
+    found = pd.DataFrame({**{k: [v] * 3 for k, v in base.items()}, "growth_perturbed_low": 0.2, **columns})
+    return {"growth": found}
+
+
+def test_an_lstm_that_explodes_must_do_so_from_every_start_and_robustly():
+    assert verdict("P12", grown()) == Verdict.SUPPORTED
+    assert verdict("P12", grown(growth_low=[-0.1, 0.25, -0.1])) == Verdict.SUPPORTED
+    assert verdict("P12", grown(growth_low=0.005)) == Verdict.INCONCLUSIVE
+    assert verdict("P12", grown(growth_perturbed_low=-0.1)) == Verdict.INCONCLUSIVE
+    assert verdict("P12", grown(growth_perturbed=0.4)) == Verdict.INCONCLUSIVE
+    assert verdict("P12", grown(growth_perturbed=math.nan)) == Verdict.INCONCLUSIVE
+    (best,) = find("P12").measure(grown(growth_low=[0.1, 0.19, 0.15], growth=[0.3, 0.29, 0.31]))
+    assert (best.value, best.low, best.n) == (0.29, 0.19, 3)
 
 
 def test_every_claim_says_where_it_comes_from_and_has_controls():
