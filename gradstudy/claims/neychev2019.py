@@ -77,7 +77,7 @@ _ONE_ERROR = (
 )
 _SCALE = (
     "32 units, 100 links, 8 networks a condition, tanh RNN, LSTM, torch's GRU and the textbook GRU, at their named "
-    "initialisations, before and after a short training (150 updates), on the adding problem and on Nottingham."
+    "initialisations, before and after a short training (120 updates), on the adding problem and on Nottingham."
 )
 _REPLICATE = "an independently drawn network, with its own training sequences"
 

@@ -11,12 +11,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from gradstudy.chains.adjoint import adjoint
-from gradstudy.errors import NonFiniteError
-from gradstudy.measure.gradient_norms import gradient_norms
+from gradstudy.measure.error_decay import error_decay, log_components
 from gradstudy.measure.growth import tangent_growth
 from gradstudy.measure.product_spectrum import product_spectrum
 from gradstudy.measure.subject import Subject
@@ -82,6 +80,7 @@ def _row(subject: Subject, probe: Probe, index: int) -> dict[str, float]:
         "component_margin": float(margins[1:].max()),
         "component_lag": int(lags[1 + int(margins[1:].amax(1).argmax())]),
         "component_per_link": float(margins[-1].max() / lags[-1]),
+        "rho_perturbed": _perturbed_radius(subject, probe, index),
         **_perturbed(subject, probe, index),
         "loss": subject.loss,
     }
@@ -105,16 +104,35 @@ def _growth(subject: Subject, probe: Probe, index: int) -> tuple[Tensor, float]:
     return spectrum.log_singular_values[:, 0] / length, float(spectrum.error.max()) / length
 
 
+def growth(subjects: Sequence[Subject], probe: Probe) -> pd.DataFrame:
+    """Growth of the Jacobian product of each subject, of any architecture.
+
+    Returns:
+        One row a network: `network`; `growth`, `growth_low`, `growth_high`, `growth_perturbed`, `growth_perturbed_low`
+        as in `spectral_conditions`.
+    """
+    rows = []
+    for i, subject in enumerate(subjects):
+        rows.append({"network": i, **_spread(_growth(subject, probe, i)[0]), **_perturbed(subject, probe, i)})
+    return pd.DataFrame(rows)
+
+
 def _perturbed(subject: Subject, probe: Probe, index: int) -> dict[str, float]:
     if probe.perturbation == 0:
-        return {"rho_perturbed": math.nan, "growth_perturbed": math.nan, "growth_perturbed_low": math.nan}
+        return {"growth_perturbed": math.nan, "growth_perturbed_low": math.nan}
     other = perturb(subject, probe.perturbation, generator(probe.seed, index, "perturbation"))
     growth, _ = _growth(other, probe, index)
     return {
-        "rho_perturbed": spectral_radius(other.network.weight),
         "growth_perturbed": float(growth.mean()),
         "growth_perturbed_low": float(growth.min()),
     }
+
+
+def _perturbed_radius(subject: Subject, probe: Probe, index: int) -> float:
+    if probe.perturbation == 0:
+        return math.nan
+    other = perturb(subject, probe.perturbation, generator(probe.seed, index, "perturbation"))
+    return spectral_radius(other.network.weight)
 
 
 def perturb(subject: Subject, relative: float, stream: torch.Generator) -> Subject:
@@ -127,54 +145,12 @@ def perturb(subject: Subject, relative: float, stream: torch.Generator) -> Subje
     return replace(subject, network=replace(subject.network, module=twin, weight=weight + change))
 
 
-def log_components(subject: Subject) -> tuple[Tensor, Tensor]:
-    """Lags l = 0 .. T and log |dE_T/ds_{T-l}| - log |dE_T/ds_T|, `(T + 1, rows)`."""
-    norms = gradient_norms(subject.chain(), subject.last_error).log_norm
-    # In float64: an integer tensor times a number would be float32, and margins are as small as 1e-15.
-    return torch.arange(len(norms), dtype=torch.float64), (norms - norms[-1]).flip(0)
-
-
 def component_lags(subjects: Sequence[Subject], *, most: int = 11) -> pd.DataFrame:
-    """Decay of dE_T/ds_{T-l} with the lag, over networks: one E_T at a time.
-
-    Returns:
-        One row a lag (at most `most`, evenly spread): `lag`; `log_component`: mean over networks of the mean over rows
-        of log |dE_T/ds_{T-l}| - log |dE_T/ds_T|; `low`, `high`: its 95 % Student interval over networks (NaN for one);
-        `n` networks; `log_bound`: mean of l log(gamma sigma_1); `zeros`: rows, of all networks, whose component is
-        exactly 0. A logarithm of 0 has no place in a mean, so these rows are left out of it and counted here.
-
-    Raises:
-        NonFiniteError: a component is NaN or infinite.
-    """
-    curves = [log_components(subject)[1] for subject in subjects]
-    bounds = [log_bound(s.activation, spectral_norm(s.network.weight)) for s in subjects]
-    length = len(curves[0]) - 1
-    rows = []
-    for lag in np.unique(np.linspace(0, length, min(most, length + 1)).round().astype(int)).tolist():
-        at_lag = [curve[lag].numpy() for curve in curves]
-        means = [float(values[np.isfinite(values)].mean()) for values in at_lag if np.isfinite(values).any()]
-        zeros = sum(int(np.isneginf(values).sum()) for values in at_lag)
-        if sum(int(np.isfinite(values).sum()) for values in at_lag) + zeros < sum(map(len, at_lag)):
-            raise _not_a_number(lag)
-        bound = lag * float(np.mean(bounds))
-        rows.append({"lag": lag, **_interval(np.array(means)), "log_bound": bound, "zeros": zeros})
-    return pd.DataFrame(rows)
-
-
-def _not_a_number(lag: int) -> NonFiniteError:
-    return NonFiniteError(
-        f"a component at lag {lag} is not a number",
-        needed="finite states and gradients",
-        why="its mean over networks would be wrong or missing",
-        remedy="measure shorter chains, or smaller weights",
-    )
-
-
-def _interval(values: np.ndarray) -> dict[str, float]:
-    n = len(values)
-    mean = float(np.mean(values)) if n else math.nan
-    half = float(stdtrit(n - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(n)) if n > 1 else math.nan
-    return {"log_component": mean, "low": mean - half, "high": mean + half, "n": n}
+    """The decay of one error beside its bound: `error_decay` with `log_bound`, the mean of l log(gamma sigma_1)."""
+    bound = float(np.mean([log_bound(s.activation, spectral_norm(s.network.weight)) for s in subjects]))
+    decay = error_decay(subjects, most=most)
+    decay.insert(5, "log_bound", decay["lag"] * bound)
+    return decay
 
 
 def float32_against_truth(subject: Subject) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -49,11 +50,13 @@ class Network:
         module: nn.RNN, nn.LSTM, nn.GRU (one layer, time-major), PascanuRNN or TextbookGRU, float64.
         weight: the W_hh that rho and sigma_1 are computed from.
         start: the state around which its initialisation is to be watched, `(n,)`; of an LSTM (h, c), `(2n,)`.
+        gate_bias: the bias that its retaining gate is said to have been drawn with, `(n,)`; None without such a gate.
     """
 
     module: Recurrent
     weight: Tensor
     start: Tensor
+    gate_bias: Tensor | None = None
 
 
 def draw_network(family: Family, generator: torch.Generator, *, pre_activation: bool = False) -> Network:
@@ -90,6 +93,11 @@ def outputs(module: Recurrent, inputs: Tensor, start: Tensor | None = None) -> T
     state = None if start is None else as_taken(module, start)
     output = module(inputs, state)
     return output[0] if isinstance(module, nn.RNNBase) else output
+
+
+def linear_network(rate: float, size: int, input_size: int, generator: torch.Generator) -> Network:
+    """A linear network whose W is Haar orthogonal times e^rate: every gradient changes by exactly `rate` nats a link."""
+    return draw_network(Family("linear", "orthogonal", size, input_size, scale=math.exp(rate)), generator)
 
 
 def _rnn(activation: str, drawn: Recurrence, weight_in: Tensor) -> nn.RNN:

@@ -88,10 +88,11 @@ def draw_recurrent(design: Design, generator: torch.Generator) -> Network:
         _set_bias(module, torch.ones(size, dtype=torch.float64))
     if design.gate_bias is not None:
         _pin(module, torch.full((size,), design.gate_bias, dtype=torch.float64))
-    if design.gate_slip is not None:
-        _pin(module, _slipped(gate_bias(module), design.gate_slip))
+    stated = None if design.architecture == "rnn" else gate_bias(module)
+    if design.gate_slip is not None and stated is not None:
+        _pin(module, _slipped(stated, design.gate_slip))
     states = size * (2 if design.architecture == "lstm" else 1)
-    return Network(module, weight.clone(), torch.zeros(states, dtype=torch.float64))
+    return Network(module, weight.clone(), torch.zeros(states, dtype=torch.float64), stated)
 
 
 def recurrent_weight(module: Recurrent) -> nn.Parameter:

@@ -108,3 +108,8 @@ class NextChord:
         """NLL of the best constant prediction, each key's frequency in this split; nats a chord."""
         frequency = torch.from_numpy(np.concatenate(self.rolls.sequences).mean(axis=0))
         return float(nn.functional.binary_cross_entropy(frequency, frequency, reduction="sum"))
+
+
+def next_chords(name: str, split: Split) -> NextChord:
+    """The task on one split of a data set; see `piano_rolls`."""
+    return NextChord(piano_rolls(name, split))

@@ -67,11 +67,11 @@ family = Family(
 
 # %%
 if inputs == "nottingham":
-    from gradstudy.tasks.music import NextChord, piano_rolls
+    from gradstudy.tasks.music import next_chords
     from gradstudy.training.supervised import Exam, Schedule, trained_subjects
 
-    training = NextChord(piano_rolls("nottingham", "train"))
-    exam = Exam(NextChord(piano_rolls("nottingham", "test")), rows)
+    training = next_chords("nottingham", "train")
+    exam = Exam(next_chords("nottingham", "test"), rows)
     drawn = random_networks(family, networks, seed=seed)
     subjects = trained_subjects(drawn, training, exam, Schedule(updates, length), seed=seed)
 elif search_steps > 0:

@@ -1,0 +1,192 @@
+"""How gradients fare through time, as tables over networks and stages of training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+import torch
+from torch import nn
+
+from gradstudy.chains.chain import Chain
+from gradstudy.measure.cell_path import cell_path
+from gradstudy.measure.error_decay import error_decay, interval, rate, spread
+from gradstudy.measure.gate_statistics import gate_statistics
+from gradstudy.measure.gradient_flow import gradient_flow
+from gradstudy.measure.gradient_norms import gradient_norms
+from gradstudy.measure.jacobian_spectra import jacobian_spectra
+from gradstudy.measure.lyapunov_exponents import lyapunov_exponents
+from gradstudy.measure.subject import Subject
+from gradstudy.measure.temporal_components import temporal_components
+from gradstudy.models.textbook_gru import TextbookGRU
+
+Stages = Mapping[str, Sequence[Subject]]
+"""Networks by stage of training; index i is the same network at every stage."""
+
+
+def signals(stages: Stages, *, most: int = 21) -> pd.DataFrame:
+    """Decay of one error with the lag: `error_decay` of each stage, with the column `stage` in front."""
+    return _by_stage(stages, lambda subjects: error_decay(subjects, most=most))
+
+
+def pairs(stages: Stages, references: Mapping[str, Stages]) -> pd.DataFrame:
+    """Rates of networks beside those of the vanilla RNNs of the same index.
+
+    Returns:
+        One row a stage, reference and network: `stage`, `reference`, `network`, `rate`, `reference_rate`; nats per
+        link.
+    """
+    rows = []
+    for reference, others in references.items():
+        for stage, subjects in stages.items():
+            for i, (subject, other) in enumerate(zip(subjects, others[stage], strict=True)):
+                found = {"rate": rate(subject), "reference_rate": rate(other)}
+                rows.append({"stage": stage, "reference": reference, "network": i, **found})
+    return pd.DataFrame(rows)
+
+
+def networks(stages: Stages, *, burn_in: int = 0) -> pd.DataFrame:
+    """What is measured of each network at each stage.
+
+    Args:
+        stages: of the networks.
+        burn_in: links that the Lyapunov exponent does not count.
+
+    Returns:
+        One row a stage and network: `stage`; `network`; `rate`: see `error_decay.rate`; `largest_sigma_1`: of the
+        one-step Jacobians, over links and rows; `exponent`, `exponent_stderr`: the largest Lyapunov exponent, nats per
+        link; `decay_length` of the flow matrix, links; of the task's training loss L: `far_share`: sum over lags l >=
+        T/2 of |G_l| over the sum over all lags, `cancellation`: |dL/dW_hh| / sum |G_l|, `log_weight_gradient`: log
+        |dL/dW_hh|, `log_first_over_last`: log |dL/ds_1| - log |dL/ds_T|, over all rows together; `cell_path_rate`: of
+        an LSTM the mean over rows and units of the log of the product of the forget gates, divided by T; `log_gate`:
+        mean over units of log sigmoid(b), b the bias with which the retaining gate is said to have been drawn;
+        `retention`: mean of the retaining gate over links, rows and units; `task_loss`, `trivial_loss`. What a network
+        does not have is NaN.
+
+    Cost: a spectrum of every one-step Jacobian and a QR sweep a network, which dominate.
+    """
+    return _by_stage(stages, lambda subjects: pd.DataFrame([_row(i, s, burn_in) for i, s in enumerate(subjects)]))
+
+
+def exponents(stages: Stages, *, burn_in: int = 0, most: int = 33) -> pd.DataFrame:
+    """Lyapunov spectra, mean over networks.
+
+    Returns:
+        One row a stage and index (at most `most`, evenly spread): `stage`; `index`, from 0; `position`: the index
+        divided by n - 1, so that spectra of different sizes can be laid over each other; `exponent` in nats per link,
+        `low`, `high`: its 95 % Student interval over networks; `n` networks.
+    """
+    return _by_stage(stages, lambda subjects: _exponents(subjects, burn_in, most))
+
+
+def components(stages: Stages, *, most: int = 21) -> pd.DataFrame:
+    """Shares of the lags in the gradient of the recurrent weights, of the task's training loss; mean over networks.
+
+    Returns:
+        One row a stage and lag (at most `most`, evenly spread over 0 .. T - 1): `stage`; `lag`; `absolute_share` =
+        |G_l| / sum |G_l|, `low`, `high`: its 95 % Student interval over networks; `n` networks; `share`: mean of
+        <G_l, G> / |G|^2; `beyond`: mean of the absolute share of this and all farther lags.
+    """
+    return _by_stage(stages, lambda subjects: _components(subjects, most))
+
+
+def flow(stages: Stages, *, most: int = 40) -> pd.DataFrame:
+    """Flow matrix of network 0: log spectral norm of ds_t / ds_k, mean over rows.
+
+    Returns:
+        One row a stage and pair k < t (at most `most` of each, evenly spread): `stage`, `t`, `k`, `log_flow`.
+    """
+    return _by_stage(stages, lambda subjects: _flow(subjects[0], most))
+
+
+def _by_stage(stages: Stages, table: Callable[[Sequence[Subject]], pd.DataFrame]) -> pd.DataFrame:
+    """The tables of all stages below each other, with the column `stage` in front."""
+    found = []
+    for stage, subjects in stages.items():
+        rows = table(subjects)
+        rows.insert(0, "stage", stage)
+        found.append(rows)
+    return pd.concat(found, ignore_index=True)
+
+
+def _row(index: int, subject: Subject, burn_in: int) -> dict[str, float]:
+    chain = subject.chain()
+    top = lyapunov_exponents(chain, k=1, burn_in=burn_in)
+    return {
+        "network": index,
+        "rate": rate(subject),
+        "largest_sigma_1": float(jacobian_spectra(chain, k=1).singular_values.max()),
+        "exponent": float(top.exponents[0]),
+        "exponent_stderr": float(top.stderr[0]),
+        "decay_length": gradient_flow(chain, every=_stride(chain.length, 20)).decay_length,
+        **_task(subject, chain),
+        **_gates(subject, chain),
+        "task_loss": subject.loss,
+        "trivial_loss": subject.trivial_loss,
+    }
+
+
+def _task(subject: Subject, chain: Chain) -> dict[str, float]:
+    """What the task's training loss does to the recurrent weights, and to the first state beside the last."""
+    if subject.criterion is None:
+        raise ValueError("a subject without a task has no training loss; use trained_subjects")
+    parts = temporal_components(chain, subject.criterion)
+    norms = gradient_norms(chain, subject.criterion).log_norm_total
+    return {
+        "far_share": float(parts.absolute_share[(chain.length + 1) // 2 :].sum()),
+        "cancellation": parts.cancellation,
+        "log_weight_gradient": parts.log_total,
+        "log_first_over_last": float(norms[1] - norms[-1]),
+    }
+
+
+def _gates(subject: Subject, chain: Chain) -> dict[str, float]:
+    """Rate of the cell path, and what the retaining gate is said to do and does."""
+    network, module = subject.network, subject.network.module
+    path = retention = log_gate = math.nan
+    if isinstance(module, nn.LSTM):
+        path = float(cell_path(chain).log_factor[0].mean()) / chain.length
+    if network.gate_bias is not None:
+        log_gate = float(nn.functional.logsigmoid(network.gate_bias).mean())
+        statistics = gate_statistics(chain)
+        gate = statistics.names.index("forget" if isinstance(module, nn.LSTM) else "update")
+        mean = float(statistics.mean[:, gate].mean())
+        retention = 1 - mean if isinstance(module, TextbookGRU) else mean
+    return {"cell_path_rate": path, "log_gate": log_gate, "retention": retention}
+
+
+def _exponents(subjects: Sequence[Subject], burn_in: int, most: int) -> pd.DataFrame:
+    spectra = [lyapunov_exponents(subject.chain(), burn_in=burn_in).exponents.tolist() for subject in subjects]
+    size = len(spectra[0])
+    return pd.DataFrame(
+        {"index": i, "position": i / max(size - 1, 1), **interval("exponent", [spectrum[i] for spectrum in spectra])}
+        for i in spread(size, most)
+    )
+
+
+def _components(subjects: Sequence[Subject], most: int) -> pd.DataFrame:
+    parts = [temporal_components(subject.chain(), subject.criterion) for subject in subjects]
+    absolute = torch.stack([part.absolute_share for part in parts])
+    share = torch.stack([part.share for part in parts]).mean(0)
+    beyond = absolute.flip(1).cumsum(1).flip(1).mean(0)
+    return pd.DataFrame(
+        {
+            "lag": lag,
+            **interval("absolute_share", absolute[:, lag].tolist()),
+            "share": float(share[lag]),
+            "beyond": float(beyond[lag]),
+        }
+        for lag in spread(absolute.shape[1], most)
+    )
+
+
+def _flow(subject: Subject, most: int) -> pd.DataFrame:
+    chain = subject.chain()
+    found = gradient_flow(chain, every=_stride(chain.length, most)).to_frame()
+    return found
+
+
+def _stride(length: int, most: int) -> int:
+    """The least stride with at most `most` strides in a length."""
+    return -(-length // most)
