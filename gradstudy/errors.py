@@ -61,6 +61,10 @@ class LossError(GradstudyError, ValueError):
     """The loss is not a scalar, or does not depend on the chain."""
 
 
+class WeightsChangedError(GradstudyError, RuntimeError):
+    """A module's weights are no longer those its chain was made from."""
+
+
 class LinkRangeError(GradstudyError, IndexError):
     """A link, start, stop or k outside the chain."""
 

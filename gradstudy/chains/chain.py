@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.adjoint import Scaled
-from gradstudy.chains.checks import check_index, check_vectors, refuse_context
+from gradstudy.chains.checks import check_index, check_partials, check_vectors, refuse_context
 from gradstudy.chains.links import Links
 from gradstudy.errors import LossError, NonFiniteError
 
@@ -97,14 +97,16 @@ class Chain:
 
         Raises:
             LossError: the loss is not a scalar, is not differentiable, or does not depend on the chain.
-            NonFiniteError: the loss is NaN or infinite.
+            NonFiniteError: the loss, or one of its partials, is NaN or infinite.
         """
         refuse_context()
         if callable(loss) and not isinstance(loss, Tensor):
             with torch.enable_grad():
                 loss = loss(self.output)
         check_loss(loss)
-        return self.partials(loss)
+        partials = self.partials(loss)
+        check_partials(partials.scaled)
+        return partials
 
     def _check(self, t: int) -> None:
         check_index("link t", t, 1, self.length, "link t maps state t-1 to state t; count links from 1")

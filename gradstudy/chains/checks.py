@@ -85,18 +85,34 @@ def check_finite(name: str, value: Tensor) -> None:
 
 def check_states(states: Tensor) -> None:
     """Raise NonFiniteError naming the first timestep whose state is not finite."""
-    if torch.isfinite(states.sum()):
-        return
-    finite = torch.isfinite(states).flatten(1).all(dim=1)
-    if bool(finite.all()):
-        return
-    first = int((~finite).nonzero()[0])
-    raise NonFiniteError(
-        f"the state at timestep t={first} is not finite",
-        needed="finite states s_0 .. s_T",
-        why="Jacobians and gradients from there on are undefined",
-        remedy=f"measure the first {max(first - 1, 0)} steps, or reduce the weights so that the state stays bounded",
-    )
+    first = _first_not_finite(states)
+    if first is not None:
+        raise NonFiniteError(
+            f"the state at timestep t={first} is not finite",
+            needed="finite states s_0 .. s_T",
+            why="Jacobians and gradients from there on are undefined",
+            remedy=f"measure the first {max(first - 1, 0)} steps, or reduce the weights so that states stay bounded",
+        )
+
+
+def check_partials(partials: Tensor) -> None:
+    """Raise NonFiniteError naming the first timestep at which the loss's derivative is not finite."""
+    first = _first_not_finite(partials)
+    if first is not None:
+        raise NonFiniteError(
+            f"the loss's derivative with respect to the state at timestep t={first} is not finite",
+            needed="a loss that is differentiable at these outputs",
+            why="every gradient before it would be NaN",
+            remedy="look for roots, logarithms or divisions of 0 between the output and the loss",
+        )
+
+
+def _first_not_finite(values: Tensor) -> int | None:
+    """The first index of the first axis at which a value is NaN or infinite."""
+    if torch.isfinite(values.sum()):
+        return None
+    finite = torch.isfinite(values).flatten(1).all(dim=1)
+    return None if bool(finite.all()) else int((~finite).nonzero()[0])
 
 
 def check_module_dtype(module: nn.Module) -> None:

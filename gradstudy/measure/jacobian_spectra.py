@@ -79,7 +79,7 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
     """
     values, found = [], []
     with torch.no_grad():
-        for start, stop in _chunks(chain):
+        for start, stop in chunks(chain):
             jacobians = chain.links.jacobians(start, stop)
             _check(jacobians, k, eigenvalues)
             values.append(torch.linalg.svdvals(jacobians)[..., :k])
@@ -90,7 +90,8 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
     )
 
 
-def _chunks(chain: Chain) -> list[tuple[int, int]]:
+def chunks(chain: Chain) -> list[tuple[int, int]]:
+    """Starts and stops of runs of links whose dense Jacobians are held at once."""
     _, batch, size = chain.states.shape
     step = max(1, _CHUNK // (batch * size * size))
     return [(start, min(start + step, chain.length)) for start in range(0, chain.length, step)]

@@ -1,0 +1,124 @@
+"""temporal_components.
+
+Oracles: autograd's dL/dW_hh for the sum over lags; dense products of Jacobians with finite immediate derivatives for
+each lag; closed form for a linear scalar network.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import gradstudy as gs
+from gradstudy import errors
+from gradstudy.measure import dense
+from gradstudy.measure.temporal_components import recurrent_links
+from gradstudy.models.pascanu import PascanuRNN
+from gradstudy.models.textbook_gru import TextbookGRU
+
+TIME, BATCH, INPUT, HIDDEN = 7, 2, 3, 4
+
+
+def module_of(kind):
+    torch.manual_seed(5)
+    own = {"textbook": TextbookGRU, "pascanu": PascanuRNN}
+    return (own[kind] if kind in own else getattr(nn, kind))(INPUT, HIDDEN).double()
+
+
+def loss_of(out):
+    return (out**2).sum() / 3 + out[-1].sum()
+
+
+def recurrent_weight(module):
+    return getattr(module, "weight_hh_l0", getattr(module, "weight_hh", getattr(module, "weight_rec", None)))
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU", "textbook", "pascanu"])
+def test_components_of_every_lag_against_dense_products_and_their_sum_against_autograd(kind):
+    module = module_of(kind)
+    x = torch.randn(TIME, BATCH, INPUT, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    chain = gs.time_chain(module, x)
+    found = gs.temporal_components(chain, loss_of)
+    out = module(x)
+    (whole,) = torch.autograd.grad(loss_of(out if torch.is_tensor(out) else out[0]), recurrent_weight(module))
+    direct, links = chain.direct_partials(loss_of).vectors, recurrent_links(chain)
+    by_lag = []
+    for lag in range(TIME):
+        gradient = torch.zeros_like(whole)
+        for t in range(lag + 1, TIME + 1):
+            product = dense.jacobian_product(chain, t - lag, t)
+            row = torch.einsum("bji,bj->bi", product, direct[t])
+            gradient += links.weight_gradient(t - lag, row)
+        by_lag.append(gradient)
+    torch.testing.assert_close(sum(by_lag), whole, rtol=0, atol=1e-12)
+    norms = torch.stack([g.norm() for g in by_lag])
+    torch.testing.assert_close(found.log_norm, norms.log(), rtol=0, atol=1e-11)
+    share = torch.stack([(g * whole).sum() / whole.norm() ** 2 for g in by_lag])
+    torch.testing.assert_close(found.share, share, rtol=0, atol=1e-11)
+    torch.testing.assert_close(found.absolute_share, norms / norms.sum(), rtol=0, atol=1e-11)
+    assert found.cancellation == pytest.approx(float(whole.norm() / norms.sum()), abs=1e-11)
+    assert found.log_total == pytest.approx(float(whole.norm().log()), abs=1e-11)
+    assert float(found.share.sum()) == pytest.approx(1, abs=1e-11)
+
+
+def linear_scalar(weight, drive, steps):
+    net = PascanuRNN(1, 1, "linear").double()
+    with torch.no_grad():
+        net.weight_rec.fill_(weight)
+        net.weight_in.fill_(drive)
+        net.bias.zero_()
+    return gs.time_chain(net, torch.zeros(steps, 1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("weight", [0.01, 0.5, 1.0, 3.0])
+def test_a_linear_scalar_has_the_closed_form_far_outside_floating_point(weight):
+    # x_T = w^T x_0: every lag contributes w^l x_{T-l-1} = w^(T-1), so all have the same share; 0.01^499 is 1e-998.
+    steps = 500
+    found = gs.temporal_components(
+        linear_scalar(weight, 0.0, 140 if weight < 0.1 else steps), lambda out: out[-1].sum()
+    )
+    count = len(found.share)
+    torch.testing.assert_close(found.share, torch.full((count,), 1 / count, dtype=torch.float64), rtol=1e-9, atol=0)
+    want = (count - 1) * math.log(weight)
+    torch.testing.assert_close(found.log_norm, torch.full((count,), want, dtype=torch.float64), rtol=0, atol=1e-9)
+    assert found.cancellation == pytest.approx(1)
+
+
+def test_float32_modules_and_lags_that_underflow_float32():
+    torch.manual_seed(0)
+    rnn, x = nn.RNN(3, 6), torch.randn(300, 2, 3)
+    found = gs.temporal_components(gs.time_chain(rnn, x), lambda out: out[-1].sum())
+    wide = gs.temporal_components(gs.time_chain(rnn.double(), x.double()), lambda out: out[-1].sum())
+    assert float(found.log_norm[-1]) < -100
+    torch.testing.assert_close(found.log_norm, wide.log_norm, rtol=1e-4, atol=1e-4)
+
+
+def test_opposite_losses_cancel():
+    torch.manual_seed(0)
+    rnn, x = nn.RNN(3, 6).double(), torch.randn(6, 1, 3).double()
+    chain = gs.time_chain(rnn, torch.cat([x, x], 1))
+    found = gs.temporal_components(chain, lambda out: out[-1, 0].sum() - (1 + 1e-6) * out[-1, 1].sum())
+    single = gs.temporal_components(gs.time_chain(rnn, x), lambda out: 1e-6 * out[-1].sum())
+    assert found.log_total == pytest.approx(single.log_total, abs=1e-8)
+
+
+def test_what_has_no_recurrent_matrix_is_refused():
+    chain = gs.time_chain(lambda u, s: 0.5 * s, torch.zeros(3, 1, 1), torch.ones(1, 2))
+    with pytest.raises(errors.UnsupportedModuleError, match="callable cell"):
+        gs.temporal_components(chain, lambda out: out.sum())
+    chain = gs.time_chain(nn.RNN(1, 2), torch.zeros(3, 1, 1))
+    with pytest.raises(errors.LossError, match="does not depend"):
+        gs.temporal_components(chain, torch.ones((), requires_grad=True))
+    with pytest.raises(errors.NonFiniteError, match="t=1 is not finite"):
+        gs.temporal_components(chain, lambda out: (out - out.detach()).norm(dim=-1).sum() + (0 * out).sqrt().sum())
+
+
+def test_frame_and_plot():
+    chain = gs.time_chain(nn.LSTM(1, 2), torch.randn(5, 1, 1))
+    found = gs.temporal_components(chain, lambda out: out.sum())
+    assert list(found.to_frame(log10=True).columns) == ["lag", "log10_norm", "share", "absolute_share"]
+    assert found.plot().get_xlabel().startswith("lag")
+    assert "cancellation" in repr(found)
