@@ -168,8 +168,8 @@ CLAIMS = (
         replicate="an independently drawn network",
         measure=retention,
         controls=(
-            Control("gate-nearly-closed", "the gate retains 0.995 of the state a step", Verdict.SUPPORTED),
-            Control("gate-ajar", "the gate retains 0.97 of the state a step", Verdict.REFUTED),
+            Control("gate-nearly-closed", "the gate retains e^-0.005 = 0.995 of the state a step", Verdict.SUPPORTED),
+            Control("gate-ajar", "the gate retains e^-0.03 = 0.970 of the state a step", Verdict.REFUTED),
         ),
     ),
 )

@@ -25,7 +25,9 @@ rows: int = 4  # test sequences a network
 updates: int = 0  # gradient steps of the training; without any there is no stage "after"
 batch: int = 10  # sequences a gradient step
 learning_rate: float = 0.03  # of Adam, falling linearly to a tenth
-references: list[Literal["default", "orthogonal"]] = []  # initialisations of vanilla RNNs drawn, trained and measured beside it
+references: list[
+    Literal["default", "orthogonal"]
+] = []  # initialisations of vanilla RNNs drawn, trained and measured beside it
 gate_bias: float | None = None  # if given: the retaining gate has no weights and this bias
 burn_in: int = 20  # links that Lyapunov exponents and growth do not count
 start: float = 0.0  # standard deviation of the entries of s_0
