@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "chains.chain": ["Chain"],
         "measure.gradient_norms": ["gradient_norms"],
         "measure.jacobian_spectra": ["jacobian_spectra"],
+        "measure.lyapunov_exponents": ["lyapunov_exponents"],
         "measure.product_spectrum": ["product_spectrum"],
         "records": ["record"],
         "study.load": ["load"],
