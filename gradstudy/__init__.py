@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "measure.gate_statistics": ["gate_statistics"],
         "measure.gradient_norms": ["gradient_norms"],
         "measure.jacobian_spectra": ["jacobian_spectra"],
+        "measure.lyapunov_exponents": ["lyapunov_exponents"],
         "measure.pascanu_omega": ["pascanu_omega"],
         "measure.product_spectrum": ["product_spectrum"],
         "measure.steps_in_the_past": ["steps_in_the_past"],

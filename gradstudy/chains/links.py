@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from gradstudy.chains.checks import check_shape, check_tensor, unsupported
 
+# Numbers of the dense Jacobians of a cell that are computed together; the cell's own intermediate values come on top.
+_TOGETHER = 2**20
+
 
 @runtime_checkable
 class Links(Protocol):
@@ -86,9 +89,39 @@ class CellLinks:
         out = product(v) if v.dim() == 2 else torch.func.vmap(product, in_dims=2, out_dims=2)(v)
         return out.to(self.dtype)
 
+    def abreast(self, start: int, stop: int) -> CellLinks:
+        """The links start + 1 .. stop side by side, as one link of a batch of (stop - start) * batch rows."""
+        inputs = self.inputs[start:stop]
+        if inputs.shape[1] == 1:  # one input for every row
+            inputs = inputs.expand(-1, self.states.shape[1], *inputs.shape[2:])
+        ends = self.states[start:stop].flatten(0, 1), self.states[start + 1 : stop + 1].flatten(0, 1)
+        return CellLinks(self.cell, inputs.flatten(0, 1)[None], torch.stack(ends), self.dtype)
+
     def jacobians(self, start: int, stop: int) -> Tensor:
-        """Dense Jacobians of the links start + 1 .. stop: n vector-Jacobian products a link."""
+        """Dense Jacobians of the links start + 1 .. stop: n vector-Jacobian products for many links together."""
+        batch, size = self.states.shape[1:]
+        step = max(1, _TOGETHER // (batch * size * size))
+        pieces = [self._together(first, min(first + step, stop)) for first in range(start, stop, step)]
+        return torch.cat(pieces)
+
+    def _together(self, start: int, stop: int) -> Tensor:
+        """The links in one batch, or one after the other if the cell does not take a batch of another size."""
+        link = self.abreast(start, stop) if stop - start > 1 and self.inputs.dim() > 1 else self
+        if link is not self and link._repeats():
+            return link._jacobian(1).unflatten(0, (stop - start, -1))
         return torch.stack([self._jacobian(t) for t in range(start + 1, stop + 1)])
+
+    def _repeats(self) -> bool:
+        """Whether the cell, called on s_0, gives s_1 again, to rounding."""
+        before, after = self.states
+        try:
+            again = self.cell(self.inputs[0], before)
+        except Exception:  # whatever a cell raises that has closed over a batch of its own
+            return False
+        if again.shape != after.shape:
+            return False
+        scale = torch.maximum(before.abs().amax(-1), after.abs().amax(-1))
+        return bool(((again - after).abs().amax(-1) <= 1e-5 * scale).all())
 
     def _jacobian(self, t: int) -> Tensor:
         batch, size = self.states.shape[1:]

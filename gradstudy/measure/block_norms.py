@@ -13,8 +13,8 @@ from torch import Tensor
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.errors import UnsupportedModuleError
-from gradstudy.measure.jacobian_spectra import chunks
 from gradstudy.measure.result import Result, tidy
+from gradstudy.measure.stream import chunks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def block_norms(chain: Chain) -> BlockNorms:
     Raises:
         UnsupportedModuleError: another chain.
 
-    Cost: dense blocks in chunks of at most 256 MB, one dense SVD each for hh and ch; hc and cc are diagonal.
+    Cost: dense blocks in chunks of at most 64 MB, one dense SVD each for hh and ch; hc and cc are diagonal.
 
     Example:
         >>> import torch, gradstudy as gs
@@ -85,7 +85,7 @@ def block_norms(chain: Chain) -> BlockNorms:
     size = chain.states.shape[-1] // 2
     found: list[list[Tensor]] = []
     with torch.no_grad():
-        for start, stop in chunks(chain):
+        for start, stop in chunks(chain, 0, chain.length):
             dense = chain.links.jacobians(start, stop)
             h, c = dense.split(size, dim=-2)
             (hh, hc), (ch, cc) = h.split(size, dim=-1), c.split(size, dim=-1)

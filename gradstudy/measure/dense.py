@@ -38,6 +38,17 @@ def total_gradients(chain: Chain, direct: Tensor) -> Tensor:
     return total
 
 
+def lyapunov_exponents(chain: Chain, basis: Tensor, burn_in: int = 0) -> Tensor:
+    """Mean of log |diag R_t| over the links after the burn-in, with a QR at every link, `(batch, k)`."""
+    growth = torch.zeros(chain.states.shape[1], basis.shape[1], dtype=torch.float64)
+    frame = torch.linalg.qr(basis)[0].expand(len(growth), *basis.shape)
+    for t, jacobian in enumerate(jacobians(chain).double(), start=1):
+        frame, factor = torch.linalg.qr(jacobian @ frame)
+        if t > burn_in:
+            growth += factor.diagonal(dim1=-2, dim2=-1).abs().log()
+    return growth / (chain.length - burn_in)
+
+
 def log_singular_values(matrices: Tensor, digits: int = 300) -> list[float]:
     """Log singular values of M_T ... M_1 by multiplying in high precision; -inf for what `digits` cannot tell from 0.
 

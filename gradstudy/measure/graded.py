@@ -59,6 +59,13 @@ def graded_pass(links: Iterable[Callable[[Tensor], Tensor]], basis: Tensor) -> G
     return GradedFactor(log_diagonal, unit, basis, worst)
 
 
+def random_basis(batch: int, size: int, k: int, device: torch.device) -> Tensor:
+    """The same random orthonormal start for every row and call; nothing is drawn from the global generator."""
+    generator = torch.Generator().manual_seed(20130616)
+    basis, _ = torch.linalg.qr(torch.randn(size, k, generator=generator, dtype=torch.float64))
+    return basis.to(device).expand(batch, size, k)
+
+
 def positive_qr(block: Tensor) -> tuple[Tensor, Tensor]:
     """Reduced QR with a non-negative diagonal of R."""
     basis, factor = torch.linalg.qr(block)

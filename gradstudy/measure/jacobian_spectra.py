@@ -13,6 +13,7 @@ from torch import Tensor
 from gradstudy.chains.chain import Chain
 from gradstudy.errors import LinkRangeError, UnsupportedModuleError
 from gradstudy.measure.result import Result, tidy
+from gradstudy.measure.stream import chunks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +80,7 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
     """
     values, found = [], []
     with torch.no_grad():
-        for start, stop in chunks(chain):
+        for start, stop in chunks(chain, 0, chain.length, _CHUNK):
             jacobians = chain.links.jacobians(start, stop)
             _check(jacobians, k, eigenvalues)
             values.append(torch.linalg.svdvals(jacobians)[..., :k])
@@ -88,13 +89,6 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
     return JacobianSpectra(
         f"{chain.method}, dense SVD", chain.dtype, torch.cat(values), torch.cat(found) if eigenvalues else None
     )
-
-
-def chunks(chain: Chain) -> list[tuple[int, int]]:
-    """Starts and stops of runs of links whose dense Jacobians are held at once."""
-    _, batch, size = chain.states.shape
-    step = max(1, _CHUNK // (batch * size * size))
-    return [(start, min(start + step, chain.length)) for start in range(0, chain.length, step)]
 
 
 def _by_modulus(values: Tensor) -> Tensor:

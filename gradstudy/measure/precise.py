@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import flint
 import numpy as np
 import torch
@@ -13,22 +15,19 @@ _PRIMES = (2147483647, 2147483629)
 _MAX_BITS = 2**16
 
 
-def exact_rank(matrices: Tensor) -> int:
+def exact_rank(matrices: Iterable[Tensor]) -> int:
     """Exact rank of M_T ... M_1, the entries read as the rational numbers that float64 holds.
 
     Args:
-        matrices: `(T, n, n)`, float64, finite, first factor first.
+        matrices: `(n, n)` each, float64, finite, first factor first.
 
     Cost: T products of n x n matrices modulo each of two primes.
     """
-    return max(_rank_modulo(matrices.numpy(), prime) for prime in _PRIMES)
-
-
-def _rank_modulo(matrices: np.ndarray, prime: int) -> int:
-    product = _residues(matrices[0], prime)
-    for matrix in matrices[1:]:
-        product = _residues(matrix, prime) * product
-    return int(product.rank())
+    products: list[flint.nmod_mat] = []
+    for matrix in matrices:
+        residues = [_residues(matrix.numpy(), prime) for prime in _PRIMES]
+        products = [new * old for new, old in zip(residues, products, strict=True)] if products else residues
+    return max(int(product.rank()) for product in products)
 
 
 def _residues(matrix: np.ndarray, prime: int) -> flint.nmod_mat:

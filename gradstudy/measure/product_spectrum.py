@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,14 +12,13 @@ from torch import Tensor
 
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.checks import check_index
-from gradstudy.measure.graded import GradedFactor, graded_pass, log_singular_values
+from gradstudy.measure.graded import GradedFactor, graded_pass, log_singular_values, random_basis
 from gradstudy.measure.precise import exact_rank, precise_factor
 from gradstudy.measure.result import Result, tidy
+from gradstudy.measure.stream import Map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Map = Callable[[Tensor], Tensor]
 
 # Two passes that agree to _AGREE nats are taken as they are; otherwise the row is done again with more bits. Thousands
 # of nats are sums of as many rounded logarithms, so values that large may differ by a little more.
@@ -120,13 +118,6 @@ def _window(chain: Chain, start: int, stop: int | None) -> tuple[int, int]:
     return start, check_index("stop", stop, start + 1, chain.length, meaning)
 
 
-def _random_basis(batch: int, size: int, k: int, device: torch.device) -> Tensor:
-    """The same random orthonormal start for every row and call; nothing is drawn from the global generator."""
-    generator = torch.Generator().manual_seed(20130616)
-    basis, _ = torch.linalg.qr(torch.randn(size, k, generator=generator, dtype=torch.float64))
-    return basis.to(device).expand(batch, size, k)
-
-
 def _maps(jacobians: Tensor) -> tuple[list[Map], list[Map]]:
     """The product's factors and, in the transposed product's order, their transposes."""
     forward: list[Map] = [lambda block, j=j: j @ block for j in jacobians]  # type: ignore[misc]
@@ -138,7 +129,7 @@ def _all(jacobians: Tensor) -> tuple[Tensor, Tensor, str]:
     """All singular values: three passes, then the rows that need a rank or more bits."""
     _, batch, size, _ = jacobians.shape
     forward, backward = _maps(jacobians)
-    passes = [graded_pass(backward, _random_basis(batch, size, size, jacobians.device))]
+    passes = [graded_pass(backward, random_basis(batch, size, size, jacobians.device))]
     for maps in (forward, backward):
         passes.append(graded_pass(maps, passes[-1].basis))
     suspect = torch.stack([one.worst for one in passes]).amax(0) > 1 / _SUSPECT
@@ -173,7 +164,7 @@ def _careful(jacobians: Tensor, suspect: bool) -> tuple[Tensor, Tensor]:
     error = torch.zeros(size, dtype=torch.float64)
     if rank == 0:
         return values, error
-    found = precise_factor(jacobians, _random_basis(1, size, rank, jacobians.device)[0])
+    found = precise_factor(jacobians, random_basis(1, size, rank, jacobians.device)[0])
     if found is None:
         values[:rank], error[:rank] = torch.nan, torch.inf
         return values, error
@@ -192,7 +183,7 @@ def _largest(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tenso
     steps = range(start + 1, stop + 1)
     forward, backward = _sweeps(chain, steps)
     _, batch, size = chain.states.shape
-    factor = graded_pass(backward, _random_basis(batch, size, k + _OVERSAMPLE, chain.states.device))
+    factor = graded_pass(backward, random_basis(batch, size, k + _OVERSAMPLE, chain.states.device))
     values = _values(factor)
     for sweep in range(2, _MAX_SWEEPS + 1):
         factor = graded_pass(backward if sweep % 2 else forward, factor.basis)

@@ -1,0 +1,119 @@
+"""Growth of nested volumes along links: a flag carried forward, factorised as seldom as its conditioning allows.
+
+The first i columns of a frame span the i-th space of a flag. A link maps the frame Z to J Z = Z' R with R upper
+triangular: the flag moves to that of Z', and the volume of its i-th space grows by |R_11 ... R_ii| times the ratio of
+the two frames' own volumes. Any such Z' will do on the way; only where growth is read off must it be orthonormal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from gradstudy.errors import NonFiniteError
+from gradstudy.measure.graded import positive_qr
+from gradstudy.measure.stream import Map
+
+# What a stretch of links may do to a frame before it is factorised, in nats: spread its directions (rounding then costs
+# the weakest about 1e-16 e^spread), and scale it (no entry comes near the ends of float64). Planned, and put up with.
+_SPREAD, _SIZE = 15.0, 300.0
+_TOLERATED = 1.15
+_LONGEST = 64
+# log |R_jj| this far below the first may be the rounding of an exact zero.
+_SUSPECT = 25.0
+
+
+class FlagPass:
+    """A flag on its way along links, for each row of the batch.
+
+    Between two factorisations the frame only meets the links. How many is planned from the last stretch; a stretch that
+    spread the frame too far is done again in shorter ones, so that the growth is that of a QR at every link to about
+    1e-9 nats per link, in the least of the directions.
+
+    Args:
+        frame: `(batch, n, k)`, linearly independent columns.
+        every: a QR after exactly that many links, instead of the plan.
+    """
+
+    def __init__(self, frame: Float[Tensor, "batch n k"], every: int | None = None) -> None:
+        self.frame = positive_qr(frame)[0]
+        self.suspect: Bool[Tensor, " batch"] = torch.zeros(len(frame), dtype=torch.bool, device=frame.device)
+        """Rows in which a direction may have been annihilated since `suspect` was last cleared."""
+        self._every = every
+        self._stretch = every or 1
+
+    def advance(self, links: Sequence[Map], start: int) -> Float[Tensor, "batch k"]:
+        """Carry the flag through the links, from an orthonormal frame to an orthonormal frame.
+
+        Args:
+            links: maps of blocks, first applied first.
+            start: the timestep of the state they start from, to name a link in an error.
+
+        Returns:
+            log of the growth of each direction: of the i-th volume over that of the one before; -inf for 0.
+
+        Raises:
+            NonFiniteError: a link makes the frame infinite or NaN.
+        """
+        growth = torch.zeros_like(self.frame[:, 0])
+        done = 0
+        while done < len(links):
+            count = min(self._stretch, len(links) - done)
+            image = self.frame
+            for link in links[done : done + count]:
+                image = link(image)
+            finite = bool(torch.isfinite(image.abs().amax()))
+            if not finite and count == 1:
+                raise _not_finite(start + done + 1)
+            ends = done + count == len(links)
+            frame, factor = positive_qr(image) if ends or self._every else _triangular(image)
+            log_diagonal = factor.diagonal(dim1=-2, dim2=-1).abs().log()
+            strain = _strain(log_diagonal) if finite else torch.inf
+            if count > 1 and (not finite or (self._every is None and strain > _TOLERATED)):
+                self._stretch = max(1, min(count - 1, int(count / strain)))
+                continue
+            self.suspect |= _annihilated(factor, log_diagonal)
+            self.frame, growth, done = frame, growth + log_diagonal, done + count
+            self._stretch = self._every or max(1, min(2 * count, int(count / max(strain, 1e-3)), _LONGEST))
+        return growth
+
+
+def _triangular(image: Tensor) -> tuple[Tensor, Tensor]:
+    """image = Z R with Z the permuted unit lower triangle of an LU decomposition: a third of the price of a QR.
+
+    With partial pivoting no entry of Z is above 1, and Z is as well conditioned as the next stretch needs it.
+    """
+    factors, pivots = torch.linalg.lu_factor_ex(image)[:2]
+    rows = torch.lu_unpack(factors, pivots, unpack_data=False)[0].argmax(-1)
+    lower = factors.tril(-1)
+    lower.diagonal(dim1=-2, dim2=-1).fill_(1.0)
+    k = image.shape[-1]
+    frame = lower.mT.gather(-1, rows[:, None, :].expand(-1, k, -1)).mT
+    return frame, factors[:, :k].triu()
+
+
+def _strain(log_diagonal: Tensor) -> float:
+    """How much of what a stretch may do it has done, in the worst row; 1 is all of it, infinity an exact zero."""
+    spread = log_diagonal.amax(-1) - log_diagonal.amin(-1)
+    strain = torch.maximum(spread / _SPREAD, log_diagonal.abs().amax(-1) / _SIZE)
+    return float(strain.nan_to_num(nan=torch.inf).amax())
+
+
+def _annihilated(factor: Tensor, log_diagonal: Tensor) -> Tensor:
+    """Rows in which a diagonal entry of R is no more than rounding beside its own column."""
+    if float((log_diagonal.amax(-1) - log_diagonal.amin(-1)).nan_to_num(nan=torch.inf).amax()) < _SUSPECT:
+        return torch.zeros(len(factor), dtype=torch.bool, device=factor.device)
+    columns = factor.abs().amax(-2).log()
+    return ~((columns - log_diagonal).amax(-1) < _SUSPECT)
+
+
+def _not_finite(t: int) -> NonFiniteError:
+    return NonFiniteError(
+        f"the Jacobian at timestep t={t} is not finite",
+        needed="finite Jacobians whose products with unit vectors stay below 1e308",
+        why="no direction has a growth from there on",
+        remedy=f"measure the first {t - 1} steps, or move the state at t={t - 1} to where the link has a slope",
+    )
