@@ -67,3 +67,44 @@ def test_the_result_is_a_table_a_plot_and_a_line(chain):
     assert "log10_singular_value" in spectra.to_frame(log10=True)
     assert spectra.plot().get_xlabel()
     assert "5 values" in repr(spectra)
+
+
+def large(kind, orthogonal=False, dtype=torch.float64):
+    torch.manual_seed(0)
+    size = 300 if kind == "LSTM" else 600
+    module = getattr(torch.nn, kind)(4, size, dtype=dtype)
+    if orthogonal:
+        with torch.no_grad():
+            torch.nn.init.orthogonal_(module.weight_hh_l0)
+    return gs.time_chain(module, torch.randn(3, 2, 4, dtype=dtype))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_the_largest_of_large_links_come_without_forming_them(kind, orthogonal):
+    # Oracle: dense SVD. Orthogonal weights make a cluster of values near the largest.
+    chain = large(kind, orthogonal)
+    found = gs.jacobian_spectra(chain, k=5)
+    assert "block Lanczos" in found.method
+    want = torch.linalg.svdvals(chain.links.jacobians(0, 3))[..., :5]
+    torch.testing.assert_close(found.singular_values, want, rtol=5e-10, atol=0)
+
+
+def test_the_largest_of_large_links_in_float32_and_of_an_identity():
+    chain = large("LSTM", dtype=torch.float32)
+    want = torch.linalg.svdvals(chain.links.jacobians(0, 3).double())[..., :5].float()
+    torch.testing.assert_close(gs.jacobian_spectra(chain, k=5).singular_values, want, rtol=1e-5, atol=0)
+    module = torch.nn.GRU(4, 600).double()
+    with torch.no_grad():  # the update gate keeps everything: all singular values are 1, none stands out
+        module.weight_hh_l0[600:1200], module.weight_ih_l0[600:1200], module.bias_ih_l0[600:1200] = 0, 0, 800
+    pinned = gs.jacobian_spectra(gs.time_chain(module, torch.randn(2, 1, 4).double()), k=5).singular_values
+    torch.testing.assert_close(pinned, torch.ones(2, 1, 5, dtype=torch.float64), rtol=1e-9, atol=0)
+
+
+def test_rows_that_do_not_converge_are_done_densely(monkeypatch):
+    from gradstudy.measure import block_lanczos
+
+    monkeypatch.setattr(block_lanczos, "_CHECKS", (1,))  # one block is too few for any row
+    chain = large("LSTM")
+    want = torch.linalg.svdvals(chain.links.jacobians(0, 3))[..., :5]
+    torch.testing.assert_close(gs.jacobian_spectra(chain, k=5).singular_values, want, rtol=1e-12, atol=0)
