@@ -91,7 +91,8 @@ def _best_growth(eligible: pd.DataFrame, searched: int) -> Estimate:
         return Estimate(math.nan, math.nan, math.nan, searched, "nats per link", "no eligible network")
     least = _least_growth(eligible)
     best = eligible.iloc[int(least.argmax())]
-    return Estimate(float(best["growth"]), float(least.max()), float(best["growth_high"]), searched, "nats per link")
+    found = (float(best["growth"]), float(least.max()), float(best["growth_high"]))
+    return Estimate(*found, searched, "nats per link", f"network {best['network']}")
 
 
 def linear_rate_error(tables: Tables) -> tuple[Estimate, ...]:

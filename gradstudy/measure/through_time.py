@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradstudy.chains.chain import Chain
-from gradstudy.measure.cell_path import cell_path
+from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.measure.error_decay import error_decay, interval, rate, spread
 from gradstudy.measure.gate_statistics import gate_statistics
 from gradstudy.measure.gradient_flow import gradient_flow
@@ -66,7 +66,11 @@ def networks(stages: Stages, *, burn_in: int = 0) -> pd.DataFrame:
 
     Cost: a spectrum of every one-step Jacobian and a QR sweep a network, which dominate.
     """
-    return _by_stage(stages, lambda subjects: pd.DataFrame([_row(i, s, burn_in) for i, s in enumerate(subjects)]))
+
+    def rows(subjects: Sequence[Subject]) -> pd.DataFrame:
+        return pd.DataFrame({"network": i, **_row(subject, burn_in)} for i, subject in enumerate(subjects))
+
+    return _by_stage(stages, rows)
 
 
 def exponents(stages: Stages, *, burn_in: int = 0, most: int = 33) -> pd.DataFrame:
@@ -91,11 +95,11 @@ def components(stages: Stages, *, most: int = 21) -> pd.DataFrame:
     return _by_stage(stages, lambda subjects: _components(subjects, most))
 
 
-def flow(stages: Stages, *, most: int = 40) -> pd.DataFrame:
+def flow(stages: Stages, *, most: int = 25) -> pd.DataFrame:
     """Flow matrix of network 0: log spectral norm of ds_t / ds_k, mean over rows.
 
     Returns:
-        One row a stage and pair k < t (at most `most` of each, evenly spread): `stage`, `t`, `k`, `log_flow`.
+        One row a stage and pair k <= t (at most `most` of each, evenly spread): `stage`, `t`, `k`, `log_flow`.
     """
     return _by_stage(stages, lambda subjects: _flow(subjects[0], most))
 
@@ -110,11 +114,10 @@ def _by_stage(stages: Stages, table: Callable[[Sequence[Subject]], pd.DataFrame]
     return pd.concat(found, ignore_index=True)
 
 
-def _row(index: int, subject: Subject, burn_in: int) -> dict[str, float]:
+def _row(subject: Subject, burn_in: int) -> dict[str, float]:
     chain = subject.chain()
     top = lyapunov_exponents(chain, k=1, burn_in=burn_in)
     return {
-        "network": index,
         "rate": rate(subject),
         "largest_sigma_1": float(jacobian_spectra(chain, k=1).singular_values.max()),
         "exponent": float(top.exponents[0]),
@@ -129,10 +132,8 @@ def _row(index: int, subject: Subject, burn_in: int) -> dict[str, float]:
 
 def _task(subject: Subject, chain: Chain) -> dict[str, float]:
     """What the task's training loss does to the recurrent weights, and to the first state beside the last."""
-    if subject.criterion is None:
-        raise ValueError("a subject without a task has no training loss; use trained_subjects")
-    parts = temporal_components(chain, subject.criterion)
-    norms = gradient_norms(chain, subject.criterion).log_norm_total
+    loss = _training_loss(subject)
+    parts, norms = temporal_components(chain, loss), gradient_norms(chain, loss).log_norm_total
     return {
         "far_share": float(parts.absolute_share[(chain.length + 1) // 2 :].sum()),
         "cancellation": parts.cancellation,
@@ -141,12 +142,18 @@ def _task(subject: Subject, chain: Chain) -> dict[str, float]:
     }
 
 
+def _training_loss(subject: Subject) -> Callable[[Tensor], Tensor]:
+    if subject.criterion is None:
+        raise ValueError("a subject without a task has no training loss; use trained_subjects")
+    return subject.criterion
+
+
 def _gates(subject: Subject, chain: Chain) -> dict[str, float]:
     """Rate of the cell path, and what the retaining gate is said to do and does."""
     network, module = subject.network, subject.network.module
     path = retention = log_gate = math.nan
-    if isinstance(module, nn.LSTM):
-        path = float(cell_path(chain).log_factor[0].mean()) / chain.length
+    if isinstance(chain.links, LSTMLinks):
+        path = float(chain.links.forget.log().mean())
     if network.gate_bias is not None:
         log_gate = float(nn.functional.logsigmoid(network.gate_bias).mean())
         statistics = gate_statistics(chain)
@@ -166,7 +173,7 @@ def _exponents(subjects: Sequence[Subject], burn_in: int, most: int) -> pd.DataF
 
 
 def _components(subjects: Sequence[Subject], most: int) -> pd.DataFrame:
-    parts = [temporal_components(subject.chain(), subject.criterion) for subject in subjects]
+    parts = [temporal_components(subject.chain(), _training_loss(subject)) for subject in subjects]
     absolute = torch.stack([part.absolute_share for part in parts])
     share = torch.stack([part.share for part in parts]).mean(0)
     beyond = absolute.flip(1).cumsum(1).flip(1).mean(0)
@@ -183,8 +190,10 @@ def _components(subjects: Sequence[Subject], most: int) -> pd.DataFrame:
 
 def _flow(subject: Subject, most: int) -> pd.DataFrame:
     chain = subject.chain()
-    found = gradient_flow(chain, every=_stride(chain.length, most)).to_frame()
-    return found
+    found = gradient_flow(chain, every=_stride(chain.length, most))
+    times, flow = found.times, found.mean
+    pairs = [(i, j) for i in range(len(times)) for j in range(i + 1)]
+    return pd.DataFrame({"t": times[i], "k": times[j], "log_flow": float(flow[i, j])} for i, j in pairs)
 
 
 def _stride(length: int, most: int) -> int:

@@ -96,7 +96,7 @@ def outputs(module: Recurrent, inputs: Tensor, start: Tensor | None = None) -> T
 
 
 def linear_network(rate: float, size: int, input_size: int, generator: torch.Generator) -> Network:
-    """A linear network whose W is Haar orthogonal times e^rate: every gradient changes by exactly `rate` nats a link."""
+    """A linear network whose W is Haar orthogonal times e^rate: a gradient changes by exactly `rate` nats a link."""
     return draw_network(Family("linear", "orthogonal", size, input_size, scale=math.exp(rate)), generator)
 
 

@@ -147,7 +147,7 @@ def _losses(rows: pd.DataFrame) -> str:
 
 
 def lead_over_the_vanilla_rnn(pairs: pd.DataFrame) -> Drawing:
-    """Does a gated network keep the gradient longer than a vanilla RNN?"""
+    """Whether a gated network keeps the gradient longer than a vanilla RNN."""
     kept = _trained(pairs)
     kept = kept.assign(lead=kept["rate"] - kept["reference_rate"])
     by = ["architecture", "initialisation", "reference"]

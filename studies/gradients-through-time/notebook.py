@@ -29,7 +29,7 @@ references: list[
     Literal["default", "orthogonal"]
 ] = []  # initialisations of vanilla RNNs drawn, trained and measured beside it
 gate_bias: float | None = None  # if given: the retaining gate has no weights and this bias
-burn_in: int = 20  # links that Lyapunov exponents and growth do not count
+burn_in: int = 0  # links that Lyapunov exponents and growth do not count
 start: float = 0.0  # standard deviation of the entries of s_0
 flow_matrix: bool = False  # record the flow matrix of the first network
 perturbation: float = 0.0  # if above 0: only growth is measured, and again under this relative change of the weights

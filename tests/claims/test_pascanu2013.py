@@ -19,8 +19,8 @@ from gradstudy.claims.registry import find
 
 def networks(**columns):
     base = {
-        "activation": "tanh", "initialisation": "gaussian", "rho": 0.5, "sigma_1": 0.9, "gamma": 1.0, "growth": -0.2,
-        "growth_low": -0.2, "growth_high": -0.2, "growth_margin": -0.1, "growth_error": 1e-10,
+        "network": 0, "activation": "tanh", "initialisation": "gaussian", "rho": 0.5, "sigma_1": 0.9, "gamma": 1.0,
+        "growth": -0.2, "growth_low": -0.2, "growth_high": -0.2, "growth_margin": -0.1, "growth_error": 1e-10,
         "component_margin": -1e-4, "component_per_link": -1e-4, "component_margin_50_digits": math.nan,
         "growth_margin_50_digits": math.nan, "search_steps": 10,
         "rho_perturbed": 0.5, "growth_perturbed": -0.2, "growth_perturbed_low": -0.2,
@@ -134,8 +134,9 @@ def test_a_healthy_weight_gradient_hides_a_vanished_one():
 
 
 def grown(**columns):
-    base = {"growth": 0.3, "growth_low": 0.25, "growth_high": 0.35, "growth_perturbed": 0.31}
-    found = pd.DataFrame({**{k: [v] * 3 for k, v in base.items()}, "growth_perturbed_low": 0.2, **columns})
+    base = {"network": 0, "growth": 0.3, "growth_low": 0.25, "growth_high": 0.35, "growth_perturbed": 0.31}
+    base["growth_perturbed_low"] = 0.2
+    found = pd.DataFrame({**{k: [v] * 3 for k, v in base.items()}, **columns})
     return {"growth": found}
 
 

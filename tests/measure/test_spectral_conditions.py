@@ -1,6 +1,6 @@
 """The table of the two conditions beside the growth.
 
-Oracles: numpy's spectra, dense products, a hand-made orthogonal network.
+Oracles: numpy's spectra, dense products, a hand-made orthogonal network, Lyapunov exponents.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import pytest
 import torch
 
 from gradstudy.measure import dense
+from gradstudy.measure.error_decay import log_components
+from gradstudy.measure.lyapunov_exponents import lyapunov_exponents
 from gradstudy.measure.spectral_conditions import (
     Probe,
     component_lags,
     float32_against_truth,
-    log_components,
+    growth,
     perturb,
     spectral_conditions,
 )
+from gradstudy.measure.subject import Subject
 from gradstudy.models.networks import Family
+from gradstudy.models.recurrent import Design, draw_recurrent
 from gradstudy.search.random import Drive, random_subjects
 
 
@@ -75,16 +79,18 @@ def test_lags_are_the_gradients_of_one_error():
     assert (frame["n"] == 3).all()
 
 
-def test_dead_rows_are_counted_not_averaged():
-    subjects = random_subjects(Family("relu", "gaussian", 3, scale=1e-3), 4, Drive(10, inputs="none"), seed=0)
-    frame = component_lags(subjects)  # all units off: every component beyond lag 0 is exactly 0
-    assert (frame["zeros"].iloc[1:] == 4).all()
-    assert frame["log_component"].iloc[1:].isna().all()
-    rows = random_subjects(Family("relu", "gaussian", 4), 3, Drive(12, rows=8), seed=0)
-    alive = torch.isfinite(torch.stack([log_components(subject)[1][-1] for subject in rows]))
-    last = component_lags(rows).iloc[-1]
-    assert last["zeros"] == int((~alive).sum()) > 0
-    assert last["n"] == int(alive.any(1).sum())
+@pytest.mark.parametrize("architecture", ["lstm", "gru", "textbook-gru"])
+def test_growth_of_gated_networks(architecture):
+    network = draw_recurrent(Design(architecture, "default", 5, 2), torch.Generator().manual_seed(0))
+    inputs = torch.randn(300, 2, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    start = torch.ones(2, len(network.start), dtype=torch.float64)
+    subject = Subject(network, inputs, start, torch.ones(2, 5, dtype=torch.float64))
+    row = growth([subject], Probe(50, "tangent", 1e-3)).iloc[0]
+    top = lyapunov_exponents(subject.chain(), k=1, burn_in=50).by_row[:, 0]
+    assert row["growth"] == pytest.approx(float(top.mean()), abs=0.02)
+    assert row["growth_low"] <= row["growth"] <= row["growth_high"]
+    # A perturbation of a thousandth changes the growth, but hardly.
+    assert 0 < abs(row["growth_perturbed"] - row["growth"]) < 0.02
 
 
 def test_float32_underflows_where_the_truth_does_not():

@@ -5,11 +5,13 @@ Oracles: the recurrences written out.
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from gradstudy.models.initialisations import spectral_norm, spectral_radius
-from gradstudy.models.networks import Family, draw_network
+from gradstudy.models.networks import Family, draw_network, linear_network
 from gradstudy.models.pascanu import PascanuRNN, slope
 
 
@@ -69,3 +71,11 @@ def test_pascanu_rnn_is_equation_2():
     for t in range(3):
         x = torch.sigmoid(x) @ network.weight_rec.T + u[t] @ network.weight_in.T + network.bias
         torch.testing.assert_close(out[t], x)
+
+
+def test_a_linear_network_changes_a_gradient_by_its_rate():
+    network = linear_network(-0.015, 5, 2, generator())
+    start = torch.randn(1, 5, generator=generator(), dtype=torch.float64).requires_grad_()
+    last = network.module(torch.ones(20, 1, 2, dtype=torch.float64), start)[-1]
+    (gradient,) = torch.autograd.grad(last.sum(), start)
+    assert float(gradient.norm().log()) == pytest.approx(math.log(5) / 2 - 0.015 * 20, abs=1e-12)
