@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shelf:
-    """What figures are drawn from: tables as bytes and as read back, and how the profile's runs ended."""
+    """What figures are drawn from: the tables as read back, and how the profile's runs ended."""
 
     study: str
-    files: Mapping[str, bytes]
     tables: Mapping[str, pd.DataFrame]
     runs: tuple[RunSummary, ...]
 
@@ -90,7 +89,7 @@ def _entry(function: FigureFunction, figure_id: str) -> dict[str, Any]:
 
 
 def _id(function: FigureFunction, shelf: Shelf) -> str:
-    own = {name: shelf.files[name] for name in function.tables}
+    own = {name: tables.as_bytes(shelf.tables[name]) for name in function.tables}
     return f"{shelf.study}/{function.name}@{tables.digest(own)}"
 
 
