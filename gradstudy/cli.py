@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import sys
@@ -46,6 +47,9 @@ class _Commands(click.Group):
     """Prints gradstudy's own errors as their message; they are the explanation, a traceback would hide it."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a terminal without σ shows its number
         try:
             return super().invoke(ctx)
         except GradstudyError as error:

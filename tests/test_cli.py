@@ -228,3 +228,9 @@ def test_help_names_every_command():
     for command in ("list", "plan", "run", "report", "claims", "cite", "notebook", "doctor"):
         assert f"\n  {command} " in said.stdout
     assert time.monotonic() - started < 10  # not a measurement: only that nothing heavy was loaded
+
+
+def test_a_terminal_without_greek_is_told_all_the_same(gradstudy, tmp_path, monkeypatch):
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(STUDY.replace("Tiny", "σ₁"), encoding="utf-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    assert "\\u03c3" in gradstudy("list").stdout

@@ -112,7 +112,12 @@ def _build_index(folder: Path, profile: str) -> None:
 
 
 def _stamp_of(report_folder: Path) -> str:
+    """Stamp of the report that is there; empty when there is none, or one that is not whole."""
     try:
-        return str(json.loads((report_folder / "report.json").read_text(encoding="utf-8"))["stamp"])
+        report = json.loads((report_folder / "report.json").read_text(encoding="utf-8"))
+        named = ["index.html", "report.pdf", *(table["file"] for table in report["tables"])]
+        named += [figure[kind] for figure in report["figures"] for kind in ("png", "svg") if figure[kind]]
+        whole = all((report_folder / name).is_file() for name in named)
+        return str(report["stamp"]) if whole else ""
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # no report, or one that cannot be read: build it
+        return ""

@@ -27,6 +27,7 @@ from gradstudy.study.outcome import Failure, Outcome, Status
 # Seconds for the kernel's last word; a kernel that is alive needs milliseconds.
 EVIDENCE_TIMEOUT = 60
 START_TIMEOUT = 120
+LONGEST_SOCKET = 100
 
 
 class NotebookStoppedError(Exception):
@@ -138,8 +139,10 @@ class _Client(PapermillNotebookClient):
         self._process: Any = None
 
     def create_kernel_manager(self) -> Any:
-        local = {"transport": "ipc"} if os.name == "posix" else {}
         connection = str(self._place / "kernel.json")
+        # The name of a local socket may be as long as this on every Unix (macOS allows the least, 103).
+        short = len(os.fsencode(connection)) + len("-ipc-5") <= LONGEST_SOCKET
+        local = {"transport": "ipc"} if os.name == "posix" and short else {}
         self.km = AsyncKernelManager(kernel_spec_manager=_OwnKernel(), connection_file=connection, **local)
         return self.km
 

@@ -16,6 +16,7 @@ import pytest
 
 from gradstudy import records
 from gradstudy.errors import ReportError, StorageError
+from gradstudy.report.workshop import replacing
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -163,3 +164,34 @@ def test_a_figure_that_cannot_be_drawn_is_listed_with_the_reason(synthetic, tmp_
     synthetic.build(synthetic.results(study), synthetic.CLAIMS.__getitem__, target, "1" * 64)
     (figure,) = json.loads((target / "report.json").read_text(encoding="utf-8"))["figures"]
     assert figure["missing"] == "FileNotFoundError: [Errno 2] No such file or directory: '…/file'"
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_an_interrupt_while_reports_are_swapped_costs_none(tmp_path: Path, monkeypatch, at: int):
+    target = tmp_path / "study"
+    with replacing(target) as folder:
+        (folder / "file").write_text("former")
+    calls, rename = [], Path.rename
+
+    def interrupted(self: Path, to: Path) -> Path:
+        calls.append(to)
+        moved = rename(self, to)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing(target) as folder:
+        (folder / "file").write_text("new")
+    assert (target / "file").read_text() == {1: "former", 2: "new"}[at]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_signs_that_no_font_has_and_headings_cost_no_report(synthetic, tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(synthetic.SPEC, "title", "中文 😀")
+    monkeypatch.setitem(synthetic.SPEC, "question", "# First\n\ntext\n\n#### Deep\n\n中")
+    assert (synthetic.build_report(tmp_path) / "report.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_the_pdf_is_tagged_for_those_who_cannot_see_it(report: Path):
+    assert b"pdfuaid" in (report / "report.pdf").read_bytes()

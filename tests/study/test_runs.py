@@ -269,3 +269,11 @@ def test_the_engine_serves_papermill_itself(tmp_path):
         said = subprocess.run([*command, "in.ipynb", "out.ipynb"], capture_output=True, text=True, cwd=tmp_path)
         assert said.returncode == code, said.stderr
         assert f"seed {seed}" in (tmp_path / "out.ipynb").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="local sockets are of Unix")
+def test_a_deep_folder_for_temporary_files_stops_no_kernel(workspace, tmp_path, monkeypatch):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    assert statuses(workspace.run()) == ["ok"]
