@@ -157,7 +157,7 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
     _check_single(slugs, order.assignments)
     studies = _chosen(slugs, order.profile, workspace)
     with progress() as told:
-        tally = run_studies(studies, workspace, order, told)
+        tally = run_studies(studies, workspace, order, told, check=lambda study: _check_report(study, order))
     reports = _build_reports(studies, order, workspace)
     _tell(tally, reports, workspace, as_json)
     sys.exit(1 if tally.failed or (strict and tally.missing) else 0)
@@ -190,8 +190,15 @@ def notebook(slug: str, output: Path | None, assignments: tuple[str, ...], works
 def report(slugs: tuple[str, ...], profile: str, workspace: Path) -> None:
     """Build the reports of a profile from the runs that are there."""
     from gradstudy.report.build import build_all
+    from gradstudy.study.plan import make_plan
+    from gradstudy.study.runner import Tally
 
-    click.echo(build_all(_chosen(slugs, profile, workspace), profile, workspace))
+    studies = _chosen(slugs, profile, workspace)
+    plans = [make_plan(study, profile, workspace) for study in studies]
+    for plan in plans:
+        if any(planned.state.kind != "cached" for planned in plan.points):
+            click.echo(f"{plan.study.slug} ({profile}): {Tally((plan,), 0).summary(plan)}", err=True)
+    click.echo(build_all(studies, profile, workspace))
 
 
 @main.command()
@@ -267,6 +274,13 @@ def _order(*, jobs: int | None, oversubscribe: bool, keep_going: bool, **options
 
     budget = Budget(jobs, count_cores(), oversubscribe)
     return Order(budget=budget, fail_fast=not keep_going, **options)
+
+
+def _check_report(study: Study, order: Order) -> None:
+    if not order.assignments:
+        from gradstudy.report.build import check
+
+        check(study)
 
 
 def _build_reports(studies: tuple[Study, ...], order: Order, workspace: Path) -> Path | None:

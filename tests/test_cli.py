@@ -234,3 +234,28 @@ def test_a_terminal_without_greek_is_told_all_the_same(gradstudy, tmp_path, monk
     (tmp_path / "studies" / "tiny" / "study.yaml").write_text(STUDY.replace("Tiny", "σ₁"), encoding="utf-8")
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
     assert "\\u03c3" in gradstudy("list").stdout
+
+
+@pytest.mark.parametrize(
+    ("broken", "says", "code"),
+    [
+        ("claims: {P99: [base]}", "P99", 2),
+        ("sources: [nobody2026]", "nobody2026", 1),
+        ("", "figures.py raised SyntaxError", 1),
+    ],
+)
+def test_what_no_report_can_be_built_from_is_said_before_anything_runs(gradstudy, tmp_path, broken, says, code):
+    folder = tmp_path / "studies" / "tiny"
+    (folder / "study.yaml").write_text(STUDY + broken + "\n")
+    if not broken:
+        (folder / "figures.py").write_text("def rates(:\n")
+    assert says in gradstudy("run", "tiny", code=code).stderr
+    assert not list(tmp_path.glob("runs/tiny/[0-9a-f]*"))
+
+
+def test_report_tells_of_runs_that_are_not_there(gradstudy, tmp_path):
+    gradstudy("run", "tiny")
+    assert gradstudy("report", "tiny", "--profile", "quick").stderr == ""
+    study = tmp_path / "studies" / "tiny" / "study.yaml"
+    study.write_text(STUDY.replace("[0, 1]", "[0, 1, 2]"))
+    assert "tiny (quick): 3 runs, 2 cached, 1 new" in gradstudy("report", "tiny", "--profile", "quick").stderr

@@ -1,7 +1,7 @@
 """Claims on the records: the claim's own runs, its controls, and what they say together.
 
-A claim is decided only on all of its runs and only when every control came out as planted. A measure that cannot be
-computed leaves it undecided, with the reason in words.
+A claim is decided only on all of its runs, when all used the same code and every control came out as planted. A
+measure that cannot be computed leaves it undecided, with the reason in words.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 from gradstudy.claims.claim import Claim, Control, Estimate, Verdict, decide
 from gradstudy.report import words
+from gradstudy.study.evidence import differing
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gradstudy.study.results import RunSummary
+
+# Modules and versions that a verdict's obstacle names; all of them are in report.json.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,15 @@ def assess(claim: Claim, groups: Collection[str], records: Records) -> Assessmen
     """The claim decided on the rows of its groups, with its controls."""
     measured = _measure(claim, _own_rows(records.tables, groups))
     controls = tuple(_control(claim, control, records) for control in claim.controls)
-    runs = Runs.of(run for run in records.runs if not run.control and run.group in groups)
+    own = [run for run in records.runs if not run.control and run.group in groups]
+    runs = Runs.of({run.digest: run for run in own}.values())
     found = decide(claim, measured.estimates)
-    obstacle = _own_obstacle(measured, runs) or _control_obstacle(controls, records.profile)
+    obstacle = (
+        _own_obstacle(measured, runs)
+        or _control_obstacle(controls, records.profile)
+        or _group_obstacle(groups, own)
+        or _code_obstacle(claim, own, records.runs)
+    )
     verdict = f"undecided: {obstacle}" if obstacle else found.value
     reason = _reason(claim, measured.estimates, found) if measured.estimates else measured.error
     return Assessment(claim, tuple(groups), verdict, reason, measured, controls, runs)
@@ -128,7 +138,7 @@ def deciding(claim: Claim, estimates: tuple[Estimate, ...]) -> Estimate | None:
     if not estimates:
         return None
     choose = max if claim.kind == "existence" else min
-    return choose(estimates, key=lambda estimate: _margin(claim, estimate))
+    return choose(estimates, key=claim.region.margin)
 
 
 def kind_in_words(claim: Claim, estimates: tuple[Estimate, ...]) -> str:
@@ -139,13 +149,14 @@ def kind_in_words(claim: Claim, estimates: tuple[Estimate, ...]) -> str:
     return claim.kind
 
 
-def _margin(claim: Claim, estimate: Estimate) -> float:
-    margin = min(estimate.low - claim.region.low, claim.region.high - estimate.high)
-    return -math.inf if math.isnan(margin) else margin
-
-
 def _own_rows(tables: Mapping[str, pd.DataFrame], groups: Collection[str]) -> _Rows:
-    return _filled(tables, lambda table: table["group"].isin(list(groups)) & (table["control"] == ""))
+    def wanted(table: pd.DataFrame) -> pd.Series[bool]:
+        own = table["group"].isin(list(groups)) & (table["control"] == "")
+        # Groups may share a run, which is one replicate all the same.
+        first = table[own].groupby("run")["group"].transform("first")
+        return own & (table["group"] == first.reindex(table.index))
+
+    return _filled(tables, wanted)
 
 
 def _filled(tables: Mapping[str, pd.DataFrame], wanted: Callable[[pd.DataFrame], pd.Series[bool]]) -> _Rows:
@@ -194,6 +205,19 @@ def _control_obstacle(controls: tuple[ControlOutcome, ...], profile: str) -> str
         return f"control {absent[0].control.name} not run" if profile == "standard" else "controls in standard"
     partial = [outcome for outcome in controls if not outcome.runs.whole]
     return f"control {partial[0].control.name} has only {partial[0].runs}" if partial else ""
+
+
+def _group_obstacle(groups: Collection[str], own: Iterable[RunSummary]) -> str:
+    absent = [group for group in groups if group not in {run.group for run in own}]
+    return f"no runs of {', '.join(absent)} in this profile" if absent else ""
+
+
+def _code_obstacle(claim: Claim, own: Iterable[RunSummary], runs: Iterable[RunSummary]) -> str:
+    planted = {control.name for control in claim.controls}
+    used = [run.evidence for run in (*own, *(run for run in runs if run.control in planted)) if run.evidence]
+    names = differing(used)
+    more = ", ..." if len(names) > _NAMED else ""
+    return f"its runs differ in {', '.join(names[:_NAMED])}{more}" if names else ""
 
 
 def _reason(claim: Claim, estimates: tuple[Estimate, ...], found: Verdict) -> str:

@@ -74,10 +74,27 @@ def build(results: Results, find_claim: Callable[[str], Claim], target: Path, st
         write_atomic(folder / "index.html", page.study_page(report, folder))
 
 
+def check(study: Study) -> None:
+    """Find out before anything is run what would keep the study's report from being built.
+
+    Raises:
+        UnknownClaimError: study.yaml names a claim that is not there.
+        ReportError: it names a source that is not in references.bib, or figures.py cannot be imported.
+    """
+    from gradstudy.claims.registry import find
+    from gradstudy.report import references
+    from gradstudy.report.figure_functions import functions
+
+    for claim in study.spec.claims:
+        find(claim)
+    references.cited(study.spec.sources)
+    functions(study.folder)
+
+
 def _draw(results: Results, kept: Mapping[str, pd.DataFrame], folder: Path) -> tuple[Picture, ...]:
     from gradstudy.report.gallery import Shelf, draw_all
 
-    pictures = draw_all(results.study.folder, Shelf(results.study.slug, kept, results.runs))
+    pictures = draw_all(results.study.folder, Shelf(results.study.slug, results.profile, kept, results.runs))
     for picture in pictures:
         for name, drawn in picture.files.items():
             write_atomic(folder / name, drawn)

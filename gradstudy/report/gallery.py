@@ -23,6 +23,7 @@ class Shelf:
     """What figures are drawn from: the tables as read back, and how the profile's runs ended."""
 
     study: str
+    profile: str
     tables: Mapping[str, pd.DataFrame]
     runs: tuple[RunSummary, ...]
 
@@ -101,8 +102,9 @@ def _provenance(function: FigureFunction, shelf: Shelf) -> str:
     ends = Runs.of(shelf.runs)
     planned = words.count(len(shelf.runs), "run")
     if ends.whole:
-        return f"Its table holds {used}; all {planned} of the profile finished."
-    return f"Its table holds {used}; of the profile's {planned} {ends.failed} failed and {ends.missing} are missing."
+        return f"Its table holds {used}; all {planned} of the {shelf.profile} profile finished."
+    lost = f"{ends.failed} failed and {ends.missing} are missing"
+    return f"Its table holds {used}; of the {shelf.profile} profile's {planned} {lost}."
 
 
 def _distinct(columns: Iterable[pd.Series[str]]) -> int:

@@ -135,7 +135,7 @@ class _Client(PapermillNotebookClient):
         )
         if not deadline:
             self.timeout_func = lambda cell: None
-        self._place, self._options = place, options
+        self._place, self._options, self._since = place, options, time.time()
         self._process: Any = None
 
     def create_kernel_manager(self) -> Any:
@@ -194,7 +194,7 @@ class _Client(PapermillNotebookClient):
     def _ask_for_evidence(self) -> None:
         if self._options.folder is None:
             return
-        message = self.kc.execute(evidence.request(self._options.folder), silent=True, store_history=False)
+        message = self.kc.execute(evidence.request(self._options.folder, self._since), silent=True, store_history=False)
         reply = self.wait_for_reply(message)["content"]
         if reply["status"] != "ok":
             raise RuntimeError(f"the run left no evidence: {reply.get('ename')}: {reply.get('evalue')}")

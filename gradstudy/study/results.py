@@ -24,7 +24,18 @@ _RUN_CHARACTERS = 12
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A point of the profile and how its run ended; `missing` when there is none."""
+    """A point of the profile and how its run ended; `missing` when there is none.
+
+    Args:
+        digest: the run's identity.
+        group: the point's group.
+        control: the control's name, empty for a point of the grid.
+        parameters: all of them.
+        status: that of run.json, or `missing`.
+        error: what stopped it.
+        evidence: code and versions it used; None unless it was ok.
+        stale: whether these have changed since. A report does not ask: its bytes are a function of the records.
+    """
 
     digest: str
     group: str
@@ -32,6 +43,8 @@ class RunSummary:
     parameters: Mapping[str, Any]
     status: str
     error: str | None = None
+    evidence: Mapping[str, Any] | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,8 +97,9 @@ def _summary(planned: Planned, entry: Entry | None) -> RunSummary:
     failure = entry.outcome.failure if entry else None
     status = entry.outcome.status if entry else MISSING
     return RunSummary(
-        planned.digest, point.group, point.control, point.parameters, status, str(failure) if failure else None
-    )
+        planned.digest, point.group, point.control, point.parameters, status, str(failure) if failure else None,
+        entry.evidence if entry else None, planned.state.kind == "stale",
+    )  # fmt: skip
 
 
 def _tables(done: Sequence[tuple[Planned, Entry | None]]) -> dict[str, pd.DataFrame]:

@@ -105,7 +105,7 @@ def test_the_report_says_what_its_figures_are_made_of(report: Path):
     assert [figure["name"] for figure in content["figures"]] == ["growth", "spectrum", "absent"]
     assert growth["id"].startswith("made-up/growth@")
     assert growth["caption"][0]["spans"][-1]["text"].endswith(
-        "Its table holds 12 runs and 12 control runs; all 24 runs of the profile finished."
+        "Its table holds 12 runs and 12 control runs; all 24 runs of the standard profile finished."
     )
     assert spectrum["width"] == pytest.approx(7.16)
     assert absent["missing"] == "no records in 1 table never_recorded"
@@ -117,7 +117,7 @@ def test_a_caption_counts_the_runs_that_are_not_there(synthetic, tmp_path: Path)
     content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     words = content["figures"][0]["caption"][0]["spans"][-1]["text"]
     assert words.endswith(
-        "Its table holds 10 runs and 12 control runs; of the profile's 24 runs 2 failed and 0 are missing."
+        "Its table holds 10 runs and 12 control runs; of the standard profile's 24 runs 2 failed and 0 are missing."
     )
     assert content["claims"][0]["verdict"] == "undecided: only 10 runs, 2 failed"
     assert content["runs"]["list"][0]["error"] == "ValueError: boom"
