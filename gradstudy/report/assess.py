@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gradstudy.claims.claim import Claim, Control, Estimate, Verdict, decide
 from gradstudy.report import words
 from gradstudy.study.evidence import differing
+from gradstudy.study.results import RUN_CHARACTERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,10 +52,11 @@ class Runs:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measure gave on some runs: estimates, or why there are none."""
+    """What a measure gave on some runs: estimates, or why there are none, and how many ok runs had no row for it."""
 
     estimates: tuple[Estimate, ...] = ()
     error: str = ""
+    silent: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,16 @@ class MissingRecordsError(KeyError):
 
 
 class _Rows(dict[str, "pd.DataFrame"]):
-    """Tables cut to some rows; those without a row are not there."""
+    """Tables cut to some rows, which know whose rows were asked for; those without a row are not there."""
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        super().__init__(tables)
+        self.seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        table = super().__getitem__(name)
+        self.seen.update(table["run"])
+        return table
 
     def __missing__(self, name: str) -> pd.DataFrame:
         raise MissingRecordsError(name)
@@ -117,9 +128,9 @@ class _Rows(dict[str, "pd.DataFrame"]):
 
 def assess(claim: Claim, groups: Collection[str], records: Records) -> Assessment:
     """The claim decided on the rows of its groups, with its controls."""
-    measured = _measure(claim, _own_rows(records.tables, groups))
-    controls = tuple(_control(claim, control, records) for control in claim.controls)
     own = [run for run in records.runs if not run.control and run.group in groups]
+    measured = _measure(claim, _own_rows(records.tables, groups), own)
+    controls = tuple(_control(claim, control, records) for control in claim.controls)
     runs = Runs.of({run.digest: run for run in own}.values())
     found = decide(claim, measured.estimates)
     obstacle = (
@@ -164,7 +175,7 @@ def _filled(tables: Mapping[str, pd.DataFrame], wanted: Callable[[pd.DataFrame],
     return _Rows({name: rows for name, rows in cut if len(rows)})
 
 
-def _measure(claim: Claim, rows: _Rows) -> Measured:
+def _measure(claim: Claim, rows: _Rows, runs: Iterable[RunSummary]) -> Measured:
     if not rows:
         return Measured(error="no records")
     try:
@@ -174,14 +185,15 @@ def _measure(claim: Claim, rows: _Rows) -> Measured:
     except Exception as error:
         # The report is still worth having; the row says what went wrong, and the claim stays undecided.
         return Measured(error=words.failure(f"measure failed ({type(error).__name__}: {error})"))
-    return Measured(estimates) if estimates else Measured(error="no records")
+    silent = {run.digest[:RUN_CHARACTERS] for run in runs if run.status == "ok"} - rows.seen
+    return Measured(estimates, silent=len(silent)) if estimates else Measured(error="no records")
 
 
 def _control(claim: Claim, control: Control, records: Records) -> ControlOutcome:
-    measured = _measure(claim, _filled(records.tables, lambda table: table["control"] == control.name))
+    runs = [run for run in records.runs if run.control == control.name]
+    measured = _measure(claim, _filled(records.tables, lambda table: table["control"] == control.name), runs)
     found = _in_every_condition(claim, measured.estimates) if measured.estimates else ""
-    runs = Runs.of(run for run in records.runs if run.control == control.name)
-    return ControlOutcome(control, measured, found, runs)
+    return ControlOutcome(control, measured, found, Runs.of(runs))
 
 
 def _own_obstacle(measured: Measured, runs: Runs) -> str:
@@ -189,7 +201,7 @@ def _own_obstacle(measured: Measured, runs: Runs) -> str:
         return "no records"
     if measured.error:
         return "measure failed"
-    return "" if runs.whole else f"only {runs}"
+    return _part(measured, runs)
 
 
 def _control_obstacle(controls: tuple[ControlOutcome, ...], profile: str) -> str:
@@ -203,8 +215,17 @@ def _control_obstacle(controls: tuple[ControlOutcome, ...], profile: str) -> str
     if absent:
         # The full set of controls belongs to standard; quick may be too small to hold them.
         return f"control {absent[0].control.name} not run" if profile == "standard" else "controls in standard"
-    partial = [outcome for outcome in controls if not outcome.runs.whole]
-    return f"control {partial[0].control.name} has only {partial[0].runs}" if partial else ""
+    for outcome in controls:
+        if part := _part(outcome.measured, outcome.runs):
+            return f"control {outcome.control.name} has {part}"
+    return ""
+
+
+def _part(measured: Measured, runs: Runs) -> str:
+    """What is not there of the runs that a measurement should rest on."""
+    if not runs.whole:
+        return f"only {runs}"
+    return f"{words.count(measured.silent, 'run')} without records for it" if measured.silent else ""
 
 
 def _group_obstacle(groups: Collection[str], own: Iterable[RunSummary]) -> str:

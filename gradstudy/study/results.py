@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = "missing"
-_RUN_CHARACTERS = 12
+RUN_CHARACTERS = 12
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _table(planned: Planned, name: str) -> pd.DataFrame:
     path = planned.folder / "records" / name
     table = read_table(path)
     point = planned.point
-    front = {"run": planned.digest[:_RUN_CHARACTERS], "group": point.group, "control": point.control}
+    front = {"run": planned.digest[:RUN_CHARACTERS], "group": point.group, "control": point.control}
     front |= {key: json.dumps(value) if isinstance(value, list) else value for key, value in point.parameters.items()}
     if clash := [column for column in table.columns if column in front]:
         raise RecordError(

@@ -103,6 +103,16 @@ def test_a_fault_of_the_measure_is_told_and_not_taken_for_missing_rows():
     assert found.measured.error == "measure failed (KeyError: 'no such column')"
 
 
+def test_a_run_that_left_no_row_for_the_measure_is_not_passed_over():
+    given = records()
+    for run, verdict in (("a", "1 run without records for it"), ("c", "control planted not run")):
+        kept = Records("standard", given.runs, {"x": given.tables["x"][given.tables["x"]["run"] != run]})
+        assert assess(CLAIM, ["group"], kept).verdict == f"undecided: {verdict}"
+    second = RunSummary("e", "group", "planted", {}, "ok", None)
+    found = assess(CLAIM, ["group"], replace(given, runs=(*given.runs, second)))
+    assert found.verdict == "undecided: control planted has 1 run without records for it"
+
+
 def test_no_data_counts_as_missing():
     run = RunSummary("a", "group", "", {}, "no-data", "NoDataError: not there")
     assert Runs.of([run]) == Runs(0, 0, 1)

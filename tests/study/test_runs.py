@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 
+import gradstudy
 from gradstudy.errors import OversubscribedError, ParameterError, StudyHeldError, UnknownProfileError
 from gradstudy.study import executor
 from gradstudy.study.executor import Budget
@@ -277,3 +279,15 @@ def test_a_deep_folder_for_temporary_files_stops_no_kernel(workspace, tmp_path, 
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     assert statuses(workspace.run()) == ["ok"]
+
+
+def test_folders_named_from_here_are_found_from_a_run(workspace, tmp_path, monkeypatch):
+    package = Path(gradstudy.__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", os.path.relpath(package))
+    monkeypatch.setenv("GRADSTUDY_DATA", "data")
+    text = workspace.notebook.read_text()
+    told = 'gs.record("places", [gs.__file__, os.environ["GRADSTUDY_DATA"]])\n'
+    workspace.notebook.write_text(text + told)
+    workspace.run()
+    places = json.loads((workspace.run_folder() / "records" / "places.json").read_text())
+    assert places == [gradstudy.__file__, str(tmp_path / "data")]
