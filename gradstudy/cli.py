@@ -214,7 +214,7 @@ def claims(profile: str, workspace: Path, as_json: bool) -> None:
     if as_json:
         _print_json(rows)
     else:
-        click.echo(ledger.as_text(rows))
+        click.echo(ledger.as_text(rows, _width()))
 
 
 @main.command()
@@ -301,12 +301,19 @@ def _tell(tally: Tally, reports: Path | None, workspace: Path, as_json: bool) ->
         _print_json({"runs": runs, "executed": tally.executed, "reports": str(reports or ""), "claims": rows})
         return
     if reports:
-        click.echo(ledger.as_text(rows) + "\n")
+        click.echo(ledger.as_text(rows, _width()) + "\n")
     for plan in tally.plans:
         click.echo(f"{plan.study.slug} ({plan.name}): {tally.summary(plan)}")
     click.echo(f"runs: {workspace / 'runs'}")
     if reports:
         click.echo(f"reports: {reports / 'index.html'}")
+
+
+def _width() -> int:
+    """Columns of the terminal within reason; elsewhere as many as a wide page has."""
+    import shutil
+
+    return min(max(shutil.get_terminal_size().columns, 80), 140) if sys.stdout.isatty() else 110
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def collect(study: Study, profile: str, workspace: Path) -> Results:
     planned = make_plan(study, profile, workspace).points
     entries = [_entry(point) for point in planned]
     done = [(point, entry) for point, entry in zip(planned, entries, strict=True) if _is_ok(entry)]
-    runs = tuple(_summary(point, entry) for point, entry in zip(planned, entries, strict=True))
+    runs = tuple(_summary(point, entry, workspace) for point, entry in zip(planned, entries, strict=True))
     evidence = merge(entry.evidence for _, entry in done if entry and entry.evidence)
     return Results(study, profile, runs, _tables(done), evidence)
 
@@ -92,12 +93,14 @@ def _is_ok(entry: Entry | None) -> bool:
     return entry is not None and entry.outcome.status == "ok"
 
 
-def _summary(planned: Planned, entry: Entry | None) -> RunSummary:
+def _summary(planned: Planned, entry: Entry | None, workspace: Path) -> RunSummary:
     point = planned.point
     failure = entry.outcome.failure if entry else None
+    # Where the workspace lies is no result, and would be in the report's bytes.
+    error = str(failure).replace(f"{workspace}{os.sep}", "…/") if failure else None
     status = entry.outcome.status if entry else MISSING
     return RunSummary(
-        planned.digest, point.group, point.control, point.parameters, status, str(failure) if failure else None,
+        planned.digest, point.group, point.control, point.parameters, status, error,
         entry.evidence if entry else None, planned.state.kind == "stale",
     )  # fmt: skip
 

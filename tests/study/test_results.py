@@ -87,3 +87,14 @@ def test_runs_of_former_code_are_told(workspace, finish, monkeypatch):
     monkeypatch.setattr(evidence.Present, "module", lambda self, name: "edited")
     with pytest.warns(GradstudyWarning, match="4 stale"):
         gs.load("small", "rates", profile="quick", workspace=workspace.folder)
+
+
+def test_where_the_workspace_lies_is_no_result(workspace, finish):
+    finish(0, {"rate": [0.1]})
+    planned = make_plan(workspace.study(), "quick", workspace.folder).points[1]
+    ledger.prepare(planned.folder)
+    failure = Failure("OSError", f"{planned.folder / 'records' / 'x.csv'} is not there")
+    request = {"parameters": dict(planned.point.parameters)}
+    ledger.write_entry(planned.folder, request, Outcome("failed", failure), {"evidence": None, "seconds": 1})
+    error = collect(workspace.study(), "quick", workspace.folder).runs[1].error
+    assert error == f"OSError: …/runs/small/{planned.digest}/records/x.csv is not there"
