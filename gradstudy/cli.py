@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable
@@ -141,7 +142,10 @@ def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], wor
     help="Which earlier runs to repeat beside those that are new. [default: failed and stale ones]",
 )  # fmt: skip
 @click.option("--keep-going/--fail-fast", default=True, show_default=True, help="After a run has failed.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds a run. [default: the profile's]")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), callback=lambda ctx, parameter, value: _finite(value),
+    help="Seconds a run. [default: the profile's]",
+)  # fmt: skip
 @click.option("--oversubscribe", is_flag=True, help="Allow jobs x threads to exceed the cores.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when runs are missing, those without their data included.")
 @_workspace_option
@@ -249,6 +253,12 @@ def _find_workspace(given: Path | None) -> Path:
     from gradstudy.study.workspace import find_workspace
 
     return find_workspace(given)
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds")
+    return value
 
 
 def _check_single(slugs: tuple[str, ...], assignments: tuple[str, ...]) -> None:

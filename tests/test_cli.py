@@ -157,6 +157,8 @@ def test_missing_data_is_exit_code_1_only_when_strict(gradstudy, tmp_path):
         (["run", "tiny", "--jobs", "1000"], "--oversubscribe"),
         (["run", "tiny", "--jobs", "0"], "--jobs"),
         (["run", "tiny", "--timeout", "0"], "--timeout"),
+        (["run", "tiny", "--timeout", "nan"], "no number of seconds"),
+        (["run", "tiny", "--timeout", "inf"], "no number of seconds"),
     ],
 )
 def test_what_cannot_be_meant_is_exit_code_2_with_what_to_do(gradstudy, tmp_path, arguments, says):

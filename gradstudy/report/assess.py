@@ -182,7 +182,7 @@ def _measure(claim: Claim, rows: _Rows, runs: Iterable[RunSummary]) -> Measured:
         estimates = tuple(claim.measure(rows))
     except MissingRecordsError as missing:
         return Measured(error=f"no records in table {missing.args[0]!r}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The report is still worth having; the row says what went wrong, and the claim stays undecided.
         return Measured(error=words.failure(f"measure failed ({type(error).__name__}: {error})"))
     silent = {run.digest[:RUN_CHARACTERS] for run in runs if run.status == "ok"} - rows.seen

@@ -53,7 +53,7 @@ def _picture(function: FigureFunction, shelf: Shelf) -> Picture:
         drawing = function(shelf.tables)
     except ReportError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # With part of the runs missing a figure may be impossible; claims and other figures are still worth having.
         return _missing(function, shelf, words.failure(f"{type(error).__name__}: {error}"))
     caption = f"{drawing.caption.strip()} {_provenance(function, shelf)}"

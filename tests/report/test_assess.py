@@ -113,6 +113,13 @@ def test_a_run_that_left_no_row_for_the_measure_is_not_passed_over():
     assert found.verdict == "undecided: control planted has 1 run without records for it"
 
 
+def test_a_measure_that_exits_decides_nothing():
+    def leave(tables: Tables) -> tuple[Estimate, ...]:
+        raise SystemExit(0)
+
+    assert assess(replace(CLAIM, measure=leave), ["group"], records()).verdict == "undecided: measure failed"
+
+
 def test_no_data_counts_as_missing():
     run = RunSummary("a", "group", "", {}, "no-data", "NoDataError: not there")
     assert Runs.of([run]) == Runs(0, 0, 1)

@@ -129,6 +129,7 @@ def test_a_caption_counts_the_runs_that_are_not_there(synthetic, tmp_path: Path)
         ("def growth(rates):\n    return 1\n", "returned a int"),
         ("raise OSError('no such file')", "figures.py raised OSError"),
         ("def growth(:", "figures.py raised SyntaxError"),
+        ("import sys\nsys.exit(0)\n", "figures.py raised SystemExit"),
     ],
 )
 def test_a_failed_build_keeps_the_old_report(synthetic, tmp_path: Path, breakage: str, error: str):
@@ -195,3 +196,12 @@ def test_signs_that_no_font_has_and_headings_cost_no_report(synthetic, tmp_path:
 
 def test_the_pdf_is_tagged_for_those_who_cannot_see_it(report: Path):
     assert b"pdfuaid" in (report / "report.pdf").read_bytes()
+
+
+def test_a_figure_that_exits_ends_nothing_else(synthetic, tmp_path: Path):
+    target = synthetic.build_report(tmp_path)
+    study = synthetic.write_study(tmp_path / "studies" / "made-up")
+    (study.folder / "figures.py").write_text("def growth(rates):\n    raise SystemExit(0)\n")
+    synthetic.build(synthetic.results(study), synthetic.CLAIMS.__getitem__, target, "1" * 64)
+    (figure,) = json.loads((target / "report.json").read_text(encoding="utf-8"))["figures"]
+    assert figure["missing"] == "SystemExit: 0"
