@@ -65,6 +65,10 @@ def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
     The interval runs from the least growth over the network's starts, perturbed or not, to the largest unperturbed.
     """
     rows = tables["networks"]
+    # A comparison with NaN is false: a network that could not be measured would count as one that is no witness.
+    needed = ["gamma", "rho", "rho_perturbed", "growth", "growth_low", "growth_perturbed", "growth_perturbed_low"]
+    if rows[needed].isna().to_numpy().any():
+        raise ValueError("a network without its radius or growth")
     vanishing = rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1
     robust = (rows["growth_perturbed"] - rows["growth"]).abs() <= 0.1 * rows["growth"].abs()
     eligible = rows[vanishing & robust]
@@ -81,7 +85,9 @@ def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
 def linear_rate_error(tables: Tables) -> tuple[Estimate, ...]:
     """P4: growth rate of a linear network minus log rho, one condition a spectral radius."""
     found = []
-    groups = list(tables["networks"].groupby(["initialisation", tables["networks"]["rho"].round(6)], sort=True))
+    groups = list(
+        tables["networks"].groupby(["initialisation", tables["networks"]["rho"].round(6)], sort=True, dropna=False)
+    )
     for (initialisation, rho), rows in groups:
         difference = rows["growth"] - np.log(rows["rho"])
         condition = f"ρ = {rho:g}" + (", defective" if initialisation == "defective" else "")

@@ -134,3 +134,15 @@ def test_mean_estimate_against_scipy_and_its_refusals():
     assert (wide.low, wide.high) == (pytest.approx(low), pytest.approx(high))
     assert math.isnan(mean_estimate([1.0], "nats").low)
     assert math.isnan(mean_estimate([1.0, math.inf, 2.0], "nats").low)
+
+
+def test_a_network_that_could_not_be_measured_is_not_dropped():
+    grown = {"gamma": 1.0, "rho": 0.0, "rho_perturbed": 0.1, "growth": 0.3, "growth_low": 0.2, "growth_high": 0.4}
+    row = grown | {"growth_perturbed": 0.3, "growth_perturbed_low": 0.2, "sigma_1": 4.0}
+    assert pascanu2013.witness_growth({"networks": pd.DataFrame([row, row])})[0].value == 0.3
+    with pytest.raises(ValueError, match="without its radius or growth"):
+        pascanu2013.witness_growth({"networks": pd.DataFrame([row, row | {"growth_perturbed": math.nan}])})
+    linear = [{"initialisation": "gaussian", "rho": rho, "growth": math.log(0.8)} for rho in (0.8, 0.8, math.nan)]
+    found = pascanu2013.linear_rate_error({"networks": pd.DataFrame(linear)})
+    assert sum(estimate.n for estimate in found) == 3
+    assert math.isnan(found[-1].low)
