@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable
@@ -46,6 +48,9 @@ class _Commands(click.Group):
     """Prints gradstudy's own errors as their message; they are the explanation, a traceback would hide it."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a terminal without σ shows its number
         try:
             return super().invoke(ctx)
         except GradstudyError as error:
@@ -137,7 +142,10 @@ def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], wor
     help="Which earlier runs to repeat beside those that are new. [default: failed and stale ones]",
 )  # fmt: skip
 @click.option("--keep-going/--fail-fast", default=True, show_default=True, help="After a run has failed.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds a run. [default: the profile's]")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), callback=lambda ctx, parameter, value: _finite(value),
+    help="Seconds a run. [default: the profile's]",
+)  # fmt: skip
 @click.option("--oversubscribe", is_flag=True, help="Allow jobs x threads to exceed the cores.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when runs are missing, those without their data included.")
 @_workspace_option
@@ -153,7 +161,7 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
     _check_single(slugs, order.assignments)
     studies = _chosen(slugs, order.profile, workspace)
     with progress() as told:
-        tally = run_studies(studies, workspace, order, told)
+        tally = run_studies(studies, workspace, order, told, check=lambda study: _check_report(study, order))
     reports = _build_reports(studies, order, workspace)
     _tell(tally, reports, workspace, as_json)
     sys.exit(1 if tally.failed or (strict and tally.missing) else 0)
@@ -186,8 +194,15 @@ def notebook(slug: str, output: Path | None, assignments: tuple[str, ...], works
 def report(slugs: tuple[str, ...], profile: str, workspace: Path) -> None:
     """Build the reports of a profile from the runs that are there."""
     from gradstudy.report.build import build_all
+    from gradstudy.study.plan import make_plan
+    from gradstudy.study.runner import Tally
 
-    click.echo(build_all(_chosen(slugs, profile, workspace), profile, workspace))
+    studies = _chosen(slugs, profile, workspace)
+    plans = [make_plan(study, profile, workspace) for study in studies]
+    for plan in plans:
+        if any(planned.state.kind != "cached" for planned in plan.points):
+            click.echo(f"{plan.study.slug} ({profile}): {Tally((plan,), 0).summary(plan)}", err=True)
+    click.echo(build_all(studies, profile, workspace))
 
 
 @main.command()
@@ -203,7 +218,7 @@ def claims(profile: str, workspace: Path, as_json: bool) -> None:
     if as_json:
         _print_json(rows)
     else:
-        click.echo(ledger.as_text(rows))
+        click.echo(ledger.as_text(rows, _width()))
 
 
 @main.command()
@@ -240,6 +255,12 @@ def _find_workspace(given: Path | None) -> Path:
     return find_workspace(given)
 
 
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds")
+    return value
+
+
 def _check_single(slugs: tuple[str, ...], assignments: tuple[str, ...]) -> None:
     if assignments and len(slugs) != 1:
         raise click.UsageError("-p needs exactly one STUDY: parameters belong to a notebook")
@@ -265,6 +286,13 @@ def _order(*, jobs: int | None, oversubscribe: bool, keep_going: bool, **options
     return Order(budget=budget, fail_fast=not keep_going, **options)
 
 
+def _check_report(study: Study, order: Order) -> None:
+    if not order.assignments:
+        from gradstudy.report.build import check
+
+        check(study)
+
+
 def _build_reports(studies: tuple[Study, ...], order: Order, workspace: Path) -> Path | None:
     if order.assignments:
         click.echo("no report: with -p these runs are not the profile that a report is of", err=True)
@@ -283,12 +311,19 @@ def _tell(tally: Tally, reports: Path | None, workspace: Path, as_json: bool) ->
         _print_json({"runs": runs, "executed": tally.executed, "reports": str(reports or ""), "claims": rows})
         return
     if reports:
-        click.echo(ledger.as_text(rows) + "\n")
+        click.echo(ledger.as_text(rows, _width()) + "\n")
     for plan in tally.plans:
         click.echo(f"{plan.study.slug} ({plan.name}): {tally.summary(plan)}")
     click.echo(f"runs: {workspace / 'runs'}")
     if reports:
         click.echo(f"reports: {reports / 'index.html'}")
+
+
+def _width() -> int:
+    """Columns of the terminal within reason; elsewhere as many as a wide page has."""
+    import shutil
+
+    return min(max(shutil.get_terminal_size().columns, 80), 140) if sys.stdout.isatty() else 110
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:

@@ -61,13 +61,11 @@ def record(name: str, value: object) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Table of a csv record, every float exactly as it was kept."""
-    import pandas as pd
-
     text = _read(path)
     if not text.endswith(b"\n"):
         raise _unreadable(path, "its last line is cut off")
     try:
-        return pd.read_csv(io.BytesIO(text), keep_default_na=False, na_values=["nan"], **_exact_floats(pd.__version__))
+        return _parse_table(text)
     except ValueError as error:  # pandas' parser errors and bad UTF-8 are ValueErrors
         raise _unreadable(path, str(error)) from error
 
@@ -190,7 +188,34 @@ def _table_bytes(name: str, table: pd.DataFrame) -> bytes:
         raise _unkeepable(name, "a table of complex numbers", "real numbers: real and imaginary part as two columns")
     # A float32 is written as the float64 of the same value, so that its shortest text reads back exactly.
     exact = table.astype({column: "float64" for column, kind in kinds.items() if kind == "f"})
-    return exact.to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
+    content = exact.to_csv(index=False, na_rep="nan", lineterminator="\n").encode()
+    texts = {column: table[column].tolist() for column, kind in kinds.items() if kind == "O"}
+    if texts:
+        _check_texts(name, texts, content)
+    return content
+
+
+def _check_texts(name: str, texts: dict[str, list[Any]], content: bytes) -> None:
+    """Refuse text that csv gives back as something else: "01" and "1" would become one number."""
+    back = _parse_table(content)
+    for column, values in texts.items():
+        changed = [a for a, b in zip(values, back[column].tolist(), strict=True) if isinstance(a, str) and a != b]
+        if changed:
+            raise _unkeepable(
+                name,
+                f"a table whose column {column!r} holds the text {changed[0]!r}, which csv gives back as a number, a "
+                "truth value or nothing,",
+                "numbers as numbers, and text that does not read as one",
+            )
+
+
+def _parse_table(content: bytes) -> pd.DataFrame:
+    import pandas as pd
+
+    # In one piece: read in parts, a column could be numbers in one and text in the next.
+    return pd.read_csv(
+        io.BytesIO(content), keep_default_na=False, na_values=["nan"], low_memory=False, **_exact_floats(pd.__version__)
+    )
 
 
 def _array_bytes(name: str, array: Any) -> bytes:

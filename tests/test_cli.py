@@ -157,6 +157,8 @@ def test_missing_data_is_exit_code_1_only_when_strict(gradstudy, tmp_path):
         (["run", "tiny", "--jobs", "1000"], "--oversubscribe"),
         (["run", "tiny", "--jobs", "0"], "--jobs"),
         (["run", "tiny", "--timeout", "0"], "--timeout"),
+        (["run", "tiny", "--timeout", "nan"], "no number of seconds"),
+        (["run", "tiny", "--timeout", "inf"], "no number of seconds"),
     ],
 )
 def test_what_cannot_be_meant_is_exit_code_2_with_what_to_do(gradstudy, tmp_path, arguments, says):
@@ -228,3 +230,34 @@ def test_help_names_every_command():
     for command in ("list", "plan", "run", "report", "claims", "cite", "notebook", "doctor"):
         assert f"\n  {command} " in said.stdout
     assert time.monotonic() - started < 10  # not a measurement: only that nothing heavy was loaded
+
+
+def test_a_terminal_without_greek_is_told_all_the_same(gradstudy, tmp_path, monkeypatch):
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(STUDY.replace("Tiny", "σ₁"), encoding="utf-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    assert "\\u03c3" in gradstudy("list").stdout
+
+
+@pytest.mark.parametrize(
+    ("broken", "says", "code"),
+    [
+        ("claims: {P99: [base]}", "P99", 2),
+        ("sources: [nobody2026]", "nobody2026", 1),
+        ("", "figures.py raised SyntaxError", 1),
+    ],
+)
+def test_what_no_report_can_be_built_from_is_said_before_anything_runs(gradstudy, tmp_path, broken, says, code):
+    folder = tmp_path / "studies" / "tiny"
+    (folder / "study.yaml").write_text(STUDY + broken + "\n")
+    if not broken:
+        (folder / "figures.py").write_text("def rates(:\n")
+    assert says in gradstudy("run", "tiny", code=code).stderr
+    assert not list(tmp_path.glob("runs/tiny/[0-9a-f]*"))
+
+
+def test_report_tells_of_runs_that_are_not_there(gradstudy, tmp_path):
+    gradstudy("run", "tiny")
+    assert gradstudy("report", "tiny", "--profile", "quick").stderr == ""
+    study = tmp_path / "studies" / "tiny" / "study.yaml"
+    study.write_text(STUDY.replace("[0, 1]", "[0, 1, 2]"))
+    assert "tiny (quick): 3 runs, 2 cached, 1 new" in gradstudy("report", "tiny", "--profile", "quick").stderr

@@ -215,3 +215,18 @@ def test_import_is_light():
     code = "import sys, gradstudy.records; print([m for m in ('torch', 'pandas', 'numpy') if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("text", [["01", "1"], ["nan", "b"], ["True", "False"], ["1e3"]])
+def test_text_that_csv_would_turn_into_something_else_is_refused(run, text):
+    with pytest.raises(RecordError, match=r"column 'label' holds the text .* which csv gives back as"):
+        records.record("rates", pd.DataFrame({"label": text, "x": 1.0}))
+    assert not list(run.rglob("*.csv"))
+
+
+def test_text_that_stays_text_is_kept(run):
+    table = pd.DataFrame({"label": ["01", "b", ""], "other": pd.Categorical(["x", "y", "x"]), "none": [None] * 3})
+    records.record("rates", table)
+    back = records.read_table(run / "rates.csv")
+    assert back["label"].tolist() == ["01", "b", ""]
+    assert back["other"].tolist() == ["x", "y", "x"]

@@ -24,7 +24,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Region:
-    """The open interval of values for which the claim holds; it has an interior."""
+    """The open interval of values for which the claim holds; it has an interior.
+
+    An infinite end is no border: an estimate of -inf (a gradient that is exactly zero) lies below every finite one.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -35,11 +38,20 @@ class Region:
 
     def contains(self, estimate: Estimate) -> bool:
         """Whether the whole interval of the estimate lies inside."""
-        return self.low < estimate.low and estimate.high < self.high
+        return self.margin(estimate) > 0
 
     def excludes(self, estimate: Estimate) -> bool:
         """Whether the whole interval of the estimate lies outside."""
-        return estimate.high <= self.low or estimate.low >= self.high
+        below = self.low > -math.inf and estimate.high <= self.low
+        above = self.high < math.inf and estimate.low >= self.high
+        return below or above
+
+    def margin(self, estimate: Estimate) -> float:
+        """How far inside the interval lies, negative as far as it reaches out; -inf if it is not a number."""
+        low = estimate.low - self.low if self.low > -math.inf else math.inf
+        high = self.high - estimate.high if self.high < math.inf else math.inf
+        numbers = not (math.isnan(estimate.low) or math.isnan(estimate.high))
+        return min(low, high) if numbers else -math.inf
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,7 @@ class Estimate:
     """A number with its interval: 95 % over replicates, or the numerical error bound of a deterministic result.
 
     With several conditions the intervals are simultaneous (Bonferroni). `n` counts replicates, never steps or rows.
+    Where nothing can be said, the interval's ends are NaN.
     """
 
     value: float
@@ -55,6 +68,10 @@ class Estimate:
     n: int
     unit: str
     condition: str = ""
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"an interval needs low <= high, got ({self.low}, {self.high})")
 
 
 @dataclass(frozen=True)

@@ -23,5 +23,5 @@ def conditions(rows: pd.DataFrame, by: Sequence[str] = DESIGN) -> list[tuple[str
     Returns:
         Pairs such as ("lstm, forget-bias-1, adding, before", its rows), all of the claim's conditions.
     """
-    found = rows.groupby(list(by), sort=True)
+    found = rows.groupby(list(by), sort=True, dropna=False)
     return [(", ".join(str(value) for value in key), part) for key, part in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ POWER = 1e-3
 HEALTHY = (math.log(1e-3), math.log(10.0))
 VANISHED = -10 * math.log(10.0)
 
+_GROWTH = ["growth", "growth_low", "growth_high", "growth_perturbed", "growth_perturbed_low"]
 _SIGMA_CONTROLS = (
     Control("gamma-too-small", "the activation is 1 % steeper than the γ of the bound", Verdict.REFUTED),
     Control("sigma-1-too-small", "the network runs with W 1 % larger than the σ₁ of the bound", Verdict.REFUTED),
@@ -68,12 +69,15 @@ def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
     The interval runs from the least growth over the network's starts, perturbed or not, to the largest unperturbed.
     """
     rows = tables["networks"]
+    _refuse_unmeasured(rows, ["gamma", "rho", "rho_perturbed", *_GROWTH])
     eligible = rows[_robust(rows) & (rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1)]
-    best = _best_growth(eligible, len(rows))
-    if eligible.empty:
-        return (best,)
-    row = eligible.iloc[int(_least_growth(eligible).argmax())]
-    return (replace(best, condition=f"ρ = {row['rho']:.1e}, σ₁ = {row['sigma_1']:.1f}"),)
+    return (_best_growth(eligible, len(rows), lambda best: f"ρ = {best['rho']:.1e}, σ₁ = {best['sigma_1']:.1f}"),)
+
+
+def _refuse_unmeasured(rows: pd.DataFrame, needed: list[str]) -> None:
+    # A comparison with NaN is false: a network that could not be measured would count as one that is no witness.
+    if rows[needed].isna().to_numpy().any():
+        raise ValueError(f"a network without one of {', '.join(needed)}")
 
 
 def _robust(rows: pd.DataFrame) -> pd.Series[bool]:
@@ -81,24 +85,22 @@ def _robust(rows: pd.DataFrame) -> pd.Series[bool]:
     return (rows["growth_perturbed"] - rows["growth"]).abs() <= 0.1 * rows["growth"].abs()
 
 
-def _least_growth(rows: pd.DataFrame) -> pd.Series[float]:
-    return rows[["growth_low", "growth_perturbed_low"]].min(axis=1)
-
-
-def _best_growth(eligible: pd.DataFrame, searched: int) -> Estimate:
+def _best_growth(eligible: pd.DataFrame, searched: int, describe: Callable[[pd.Series], str]) -> Estimate:
     """Growth of the network whose least growth is the largest; see `witness_growth` for the interval."""
     if eligible.empty:
         return Estimate(math.nan, math.nan, math.nan, searched, "nats per link", "no eligible network")
-    least = _least_growth(eligible)
+    least = eligible[["growth_low", "growth_perturbed_low"]].min(axis=1)
     best = eligible.iloc[int(least.argmax())]
     found = (float(best["growth"]), float(least.max()), float(best["growth_high"]))
-    return Estimate(*found, searched, "nats per link", f"network {best['network']}")
+    return Estimate(*found, searched, "nats per link", describe(best))
 
 
 def linear_rate_error(tables: Tables) -> tuple[Estimate, ...]:
     """P4: growth rate of a linear network minus log rho, one condition a spectral radius."""
     found = []
-    groups = list(tables["networks"].groupby(["initialisation", tables["networks"]["rho"].round(6)], sort=True))
+    groups = list(
+        tables["networks"].groupby(["initialisation", tables["networks"]["rho"].round(6)], sort=True, dropna=False)
+    )
     for (initialisation, rho), rows in groups:
         difference = rows["growth"] - np.log(rows["rho"])
         condition = f"ρ = {rho:g}" + (", defective" if initialisation == "defective" else "")
@@ -146,7 +148,8 @@ def derivative_rate_gap(tables: Tables) -> tuple[Estimate, ...]:
 def hidden_vanishing(tables: Tables) -> tuple[Estimate, ...]:
     """P11: least log |dL/ds_1| - log |dL/ds_T| among the networks whose |dL/dW_hh| looks healthy."""
     rows = tables["networks"]
-    healthy = rows["log_weight_gradient"].between(*HEALTHY) & np.isfinite(rows["log_first_over_last"])
+    _refuse_unmeasured(rows, ["log_weight_gradient", "log_first_over_last"])
+    healthy = rows["log_weight_gradient"].between(*HEALTHY)
     if not healthy.any():
         return (Estimate(math.nan, math.nan, math.nan, len(rows), "nats", "no eligible network"),)
     best = rows[healthy].sort_values("log_first_over_last").iloc[0]
@@ -159,7 +162,8 @@ def hidden_vanishing(tables: Tables) -> tuple[Estimate, ...]:
 def gated_growth(tables: Tables) -> tuple[Estimate, ...]:
     """P12: growth of the best LSTM whose growth is robust; the interval is that of `witness_growth`."""
     rows = tables["growth"]
-    return (_best_growth(rows[_robust(rows)], len(rows)),)
+    _refuse_unmeasured(rows, _GROWTH)
+    return (_best_growth(rows[_robust(rows)], len(rows), lambda best: f"network {best['network']}"),)
 
 
 CLAIMS = (

@@ -1,7 +1,7 @@
 """Claims on the records: the claim's own runs, its controls, and what they say together.
 
-A claim is decided only on all of its runs and only when every control came out as planted. A measure that cannot be
-computed leaves it undecided, with the reason in words.
+A claim is decided only on all of its runs, when all used the same code and every control came out as planted. A
+measure that cannot be computed leaves it undecided, with the reason in words.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING
 
 from gradstudy.claims.claim import Claim, Control, Estimate, Verdict, decide
 from gradstudy.report import words
+from gradstudy.study.evidence import differing
+from gradstudy.study.results import RUN_CHARACTERS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gradstudy.study.results import RunSummary
+
+# Modules and versions that a verdict's obstacle names; all of them are in report.json.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,11 @@ class Runs:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measure gave on some runs: estimates, or why there are none."""
+    """What a measure gave on some runs: estimates, or why there are none, and how many ok runs had no row for it."""
 
     estimates: tuple[Estimate, ...] = ()
     error: str = ""
+    silent: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,16 @@ class MissingRecordsError(KeyError):
 
 
 class _Rows(dict[str, "pd.DataFrame"]):
-    """Tables cut to some rows; those without a row are not there."""
+    """Tables cut to some rows, which know whose rows were asked for; those without a row are not there."""
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        super().__init__(tables)
+        self.seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        table = super().__getitem__(name)
+        self.seen.update(table["run"])
+        return table
 
     def __missing__(self, name: str) -> pd.DataFrame:
         raise MissingRecordsError(name)
@@ -113,11 +128,17 @@ class _Rows(dict[str, "pd.DataFrame"]):
 
 def assess(claim: Claim, groups: Collection[str], records: Records) -> Assessment:
     """The claim decided on the rows of its groups, with its controls."""
-    measured = _measure(claim, _own_rows(records.tables, groups))
+    own = [run for run in records.runs if not run.control and run.group in groups]
+    measured = _measure(claim, _own_rows(records.tables, groups), own)
     controls = tuple(_control(claim, control, records) for control in claim.controls)
-    runs = Runs.of(run for run in records.runs if not run.control and run.group in groups)
+    runs = Runs.of({run.digest: run for run in own}.values())
     found = decide(claim, measured.estimates)
-    obstacle = _own_obstacle(measured, runs) or _control_obstacle(controls, records.profile)
+    obstacle = (
+        _own_obstacle(measured, runs)
+        or _control_obstacle(controls, records.profile)
+        or _group_obstacle(groups, own)
+        or _code_obstacle(claim, own, records.runs)
+    )
     verdict = f"undecided: {obstacle}" if obstacle else found.value
     reason = _reason(claim, measured.estimates, found) if measured.estimates else measured.error
     return Assessment(claim, tuple(groups), verdict, reason, measured, controls, runs)
@@ -128,7 +149,7 @@ def deciding(claim: Claim, estimates: tuple[Estimate, ...]) -> Estimate | None:
     if not estimates:
         return None
     choose = max if claim.kind == "existence" else min
-    return choose(estimates, key=lambda estimate: _margin(claim, estimate))
+    return choose(estimates, key=claim.region.margin)
 
 
 def kind_in_words(claim: Claim, estimates: tuple[Estimate, ...]) -> str:
@@ -139,13 +160,14 @@ def kind_in_words(claim: Claim, estimates: tuple[Estimate, ...]) -> str:
     return claim.kind
 
 
-def _margin(claim: Claim, estimate: Estimate) -> float:
-    margin = min(estimate.low - claim.region.low, claim.region.high - estimate.high)
-    return -math.inf if math.isnan(margin) else margin
-
-
 def _own_rows(tables: Mapping[str, pd.DataFrame], groups: Collection[str]) -> _Rows:
-    return _filled(tables, lambda table: table["group"].isin(list(groups)) & (table["control"] == ""))
+    def wanted(table: pd.DataFrame) -> pd.Series[bool]:
+        own = table["group"].isin(list(groups)) & (table["control"] == "")
+        # Groups may share a run, which is one replicate all the same.
+        first = table[own].groupby("run")["group"].transform("first")
+        return own & (table["group"] == first.reindex(table.index))
+
+    return _filled(tables, wanted)
 
 
 def _filled(tables: Mapping[str, pd.DataFrame], wanted: Callable[[pd.DataFrame], pd.Series[bool]]) -> _Rows:
@@ -153,24 +175,25 @@ def _filled(tables: Mapping[str, pd.DataFrame], wanted: Callable[[pd.DataFrame],
     return _Rows({name: rows for name, rows in cut if len(rows)})
 
 
-def _measure(claim: Claim, rows: _Rows) -> Measured:
+def _measure(claim: Claim, rows: _Rows, runs: Iterable[RunSummary]) -> Measured:
     if not rows:
         return Measured(error="no records")
     try:
         estimates = tuple(claim.measure(rows))
     except MissingRecordsError as missing:
         return Measured(error=f"no records in table {missing.args[0]!r}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # The report is still worth having; the row says what went wrong, and the claim stays undecided.
         return Measured(error=words.failure(f"measure failed ({type(error).__name__}: {error})"))
-    return Measured(estimates) if estimates else Measured(error="no records")
+    silent = {run.digest[:RUN_CHARACTERS] for run in runs if run.status == "ok"} - rows.seen
+    return Measured(estimates, silent=len(silent)) if estimates else Measured(error="no records")
 
 
 def _control(claim: Claim, control: Control, records: Records) -> ControlOutcome:
-    measured = _measure(claim, _filled(records.tables, lambda table: table["control"] == control.name))
+    runs = [run for run in records.runs if run.control == control.name]
+    measured = _measure(claim, _filled(records.tables, lambda table: table["control"] == control.name), runs)
     found = _in_every_condition(claim, measured.estimates) if measured.estimates else ""
-    runs = Runs.of(run for run in records.runs if run.control == control.name)
-    return ControlOutcome(control, measured, found, runs)
+    return ControlOutcome(control, measured, found, Runs.of(runs))
 
 
 def _own_obstacle(measured: Measured, runs: Runs) -> str:
@@ -178,7 +201,7 @@ def _own_obstacle(measured: Measured, runs: Runs) -> str:
         return "no records"
     if measured.error:
         return "measure failed"
-    return "" if runs.whole else f"only {runs}"
+    return _part(measured, runs)
 
 
 def _control_obstacle(controls: tuple[ControlOutcome, ...], profile: str) -> str:
@@ -192,8 +215,30 @@ def _control_obstacle(controls: tuple[ControlOutcome, ...], profile: str) -> str
     if absent:
         # The full set of controls belongs to standard; quick may be too small to hold them.
         return f"control {absent[0].control.name} not run" if profile == "standard" else "controls in standard"
-    partial = [outcome for outcome in controls if not outcome.runs.whole]
-    return f"control {partial[0].control.name} has only {partial[0].runs}" if partial else ""
+    for outcome in controls:
+        if part := _part(outcome.measured, outcome.runs):
+            return f"control {outcome.control.name} has {part}"
+    return ""
+
+
+def _part(measured: Measured, runs: Runs) -> str:
+    """What is not there of the runs that a measurement should rest on."""
+    if not runs.whole:
+        return f"only {runs}"
+    return f"{words.count(measured.silent, 'run')} without records for it" if measured.silent else ""
+
+
+def _group_obstacle(groups: Collection[str], own: Iterable[RunSummary]) -> str:
+    absent = [group for group in groups if group not in {run.group for run in own}]
+    return f"no runs of {', '.join(absent)} in this profile" if absent else ""
+
+
+def _code_obstacle(claim: Claim, own: Iterable[RunSummary], runs: Iterable[RunSummary]) -> str:
+    planted = {control.name for control in claim.controls}
+    used = [run.evidence for run in (*own, *(run for run in runs if run.control in planted)) if run.evidence]
+    names = differing(used)
+    more = ", ..." if len(names) > _NAMED else ""
+    return f"its runs differ in {', '.join(names[:_NAMED])}{more}" if names else ""
 
 
 def _reason(claim: Claim, estimates: tuple[Estimate, ...], found: Verdict) -> str:

@@ -58,12 +58,15 @@ def build(results: Results, find_claim: Callable[[str], Claim], target: Path, st
     from gradstudy.report.workshop import replacing
 
     with replacing(target) as folder:
-        files = {name: tables.as_bytes(table) for name, table in results.tables.items()}
+        runs = content.run_rows(results.runs)
+        files = {
+            name: tables.as_bytes(tables.without_parameters(table, runs)) for name, table in results.tables.items()
+        }
         for name, written in files.items():
             write_atomic(folder / tables.FOLDER / f"{name}.csv", written)
         # From here on everything is made from what was written, as a reader of the folder finds it.
-        kept = tables.read(folder)
-        pictures = _draw(results, files, kept, folder)
+        kept = tables.read(folder, runs)
+        pictures = _draw(results, kept, folder)
         material = content.Material(results, _assess(results, find_claim, kept), pictures, files, kept, stamp)
         write_atomic(folder / "report.json", content.as_bytes(content.report(material)))
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -71,12 +74,27 @@ def build(results: Results, find_claim: Callable[[str], Claim], target: Path, st
         write_atomic(folder / "index.html", page.study_page(report, folder))
 
 
-def _draw(
-    results: Results, files: Mapping[str, bytes], kept: Mapping[str, pd.DataFrame], folder: Path
-) -> tuple[Picture, ...]:
+def check(study: Study) -> None:
+    """Find out before anything is run what would keep the study's report from being built.
+
+    Raises:
+        UnknownClaimError: study.yaml names a claim that is not there.
+        ReportError: it names a source that is not in references.bib, or figures.py cannot be imported.
+    """
+    from gradstudy.claims.registry import find
+    from gradstudy.report import references
+    from gradstudy.report.figure_functions import functions
+
+    for claim in study.spec.claims:
+        find(claim)
+    references.cited(study.spec.sources)
+    functions(study.folder)
+
+
+def _draw(results: Results, kept: Mapping[str, pd.DataFrame], folder: Path) -> tuple[Picture, ...]:
     from gradstudy.report.gallery import Shelf, draw_all
 
-    pictures = draw_all(results.study.folder, Shelf(results.study.slug, files, kept, results.runs))
+    pictures = draw_all(results.study.folder, Shelf(results.study.slug, results.profile, kept, results.runs))
     for picture in pictures:
         for name, drawn in picture.files.items():
             write_atomic(folder / name, drawn)
@@ -111,7 +129,12 @@ def _build_index(folder: Path, profile: str) -> None:
 
 
 def _stamp_of(report_folder: Path) -> str:
+    """Stamp of the report that is there; empty when there is none, or one that is not whole."""
     try:
-        return str(json.loads((report_folder / "report.json").read_text(encoding="utf-8"))["stamp"])
+        report = json.loads((report_folder / "report.json").read_text(encoding="utf-8"))
+        named = ["index.html", "report.pdf", *(table["file"] for table in report["tables"])]
+        named += [figure[kind] for figure in report["figures"] for kind in ("png", "svg") if figure[kind]]
+        whole = all((report_folder / name).is_file() for name in named)
+        return str(report["stamp"]) if whole else ""
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # no report, or one that cannot be read: build it
+        return ""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from gradstudy.errors import UnknownFigureError
-from gradstudy.report import edition, pictures, prose
+from gradstudy.report import edition, ledger, pictures, prose
 from gradstudy.report.latex import latex
 from gradstudy.report.pictures import Identity
+
+# Signs of a file's name that mean something to TeX.
+_UNREADABLE = re.compile(r"[%#$&~^{}\\]")
 
 
 def cite(figure: str, workspace: Path) -> str:
@@ -22,6 +24,7 @@ def cite(figure: str, workspace: Path) -> str:
 
     Raises:
         UnknownFigureError: no report has the figure, or the picture is not one of ours.
+        ReportError: a report.json is cut off, or of another edition's form.
     """
     path = Path(figure)
     if path.suffix.lower() == ".png":
@@ -56,12 +59,15 @@ def _citation(identity: Identity, file: str) -> str:
 
 
 def _snippet(identity: Identity, file: str, key: str) -> str:
+    readable = _UNREADABLE.sub("-", file)
+    rename = () if readable == file else ("% rename the picture as below: LaTeX does not find it by its own name",)
     return "\n".join(
         (
             r"% needs \usepackage{graphicx}",
+            *rename,
             r"\begin{figure}",
             r"  \centering",
-            rf"  \includegraphics[width=\columnwidth]{{{file}}}",
+            rf"  \includegraphics[width=\columnwidth]{{{readable}}}",
             rf"  \caption{{{latex(identity.caption)} From~\cite{{{key}}}.}}",
             rf"  \label{{fig:{key}}}",
             r"\end{figure}",
@@ -83,13 +89,13 @@ def _existing(path: Path) -> Path:
 def _known(reports: Path) -> Iterator[tuple[Identity, str]]:
     found = sorted(reports.glob("*/[!.]*/report.json"), key=lambda path: (path.parts[-3] != "standard", path.parts))
     for path in found:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = ledger.load(path)
         for figure in report["figures"]:
             if not figure["missing"]:
                 words = prose.plain(figure["caption"])
                 yield (
                     Identity(figure["id"], figure["title"], words, report["version"], report["date"]),
-                    str(path.relative_to(reports.parent).parent / figure["png"]),
+                    (path.relative_to(reports.parent).parent / figure["png"]).as_posix(),
                 )
 
 

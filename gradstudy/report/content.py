@@ -151,8 +151,14 @@ def _runs(runs: tuple[RunSummary, ...]) -> dict[str, Any]:
         "text": str(Runs.of(runs)),
         "common": [{"name": name, "value": _literal(value)} for name, value in common.items()],
         "groups": _groups(runs),
-        "list": [_run_row(run, common) for run in runs],
+        "list": run_rows(runs),
     }
+
+
+def run_rows(runs: tuple[RunSummary, ...]) -> list[dict[str, Any]]:
+    """A row a run: where it stands in the plan, how it ended, and all its parameters."""
+    common = _common_parameters(runs)
+    return [_run_row(run, common) for run in runs]
 
 
 def _run_row(run: RunSummary, common: Mapping[str, Any]) -> dict[str, Any]:

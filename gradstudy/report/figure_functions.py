@@ -99,7 +99,7 @@ def _module(path: Path) -> ModuleType:
     with _named(name, module), _no_bytecode():
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # an exit would end gradstudy with the code of a success
             raise ReportError(
                 f"{path.parent.name}/figures.py raised {type(error).__name__}: {error}",
                 needed="a module of figure functions that can be imported",

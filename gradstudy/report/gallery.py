@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shelf:
-    """What figures are drawn from: tables as bytes and as read back, and how the profile's runs ended."""
+    """What figures are drawn from: the tables as read back, and how the profile's runs ended."""
 
     study: str
-    files: Mapping[str, bytes]
+    profile: str
     tables: Mapping[str, pd.DataFrame]
     runs: tuple[RunSummary, ...]
 
@@ -53,7 +53,7 @@ def _picture(function: FigureFunction, shelf: Shelf) -> Picture:
         drawing = function(shelf.tables)
     except ReportError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # With part of the runs missing a figure may be impossible; claims and other figures are still worth having.
         return _missing(function, shelf, words.failure(f"{type(error).__name__}: {error}"))
     caption = f"{drawing.caption.strip()} {_provenance(function, shelf)}"
@@ -90,7 +90,7 @@ def _entry(function: FigureFunction, figure_id: str) -> dict[str, Any]:
 
 
 def _id(function: FigureFunction, shelf: Shelf) -> str:
-    own = {name: shelf.files[name] for name in function.tables}
+    own = {name: tables.as_bytes(shelf.tables[name]) for name in function.tables}
     return f"{shelf.study}/{function.name}@{tables.digest(own)}"
 
 
@@ -102,8 +102,9 @@ def _provenance(function: FigureFunction, shelf: Shelf) -> str:
     ends = Runs.of(shelf.runs)
     planned = words.count(len(shelf.runs), "run")
     if ends.whole:
-        return f"Its table holds {used}; all {planned} of the profile finished."
-    return f"Its table holds {used}; of the profile's {planned} {ends.failed} failed and {ends.missing} are missing."
+        return f"Its table holds {used}; all {planned} of the {shelf.profile} profile finished."
+    lost = f"{ends.failed} failed and {ends.missing} are missing"
+    return f"Its table holds {used}; of the {shelf.profile} profile's {planned} {lost}."
 
 
 def _distinct(columns: Iterable[pd.Series[str]]) -> int:

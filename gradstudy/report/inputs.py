@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from gradstudy.study.plan import Planned
 
 _PACKAGE = Path(__file__).parents[1]
-# What decides, draws and writes. The code that measured is in the evidence of the runs.
-_SOURCES = ("claims", "theory", "plot", "report")
+# What reads, decides, draws and writes. The code that measured is in the evidence of the runs.
+_SOURCES = ("records.py", "claims", "theory", "plot", "study", "report")
 
 
 def stamp(study: Study, profile: str, workspace: Path) -> str:
@@ -56,11 +56,12 @@ def _left(planned: Planned) -> dict[str, Any] | None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(folder)}
+    names = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()}
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
         parts = path.relative_to(folder).parts
         if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in parts):
             yield path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
+    # Not \{ and \}: BibTeX counts braces with or without a backslash.
+    "{": r"\textbraceleft{}",
+    "}": r"\textbraceright{}",
     "$": r"\$",
     "&": r"\&",
     "#": r"\#",
@@ -35,6 +36,16 @@ _SIGNS = {
     "≥": r"\ge",
     "≈": r"\approx",
     "≠": r"\ne",
+    "≪": r"\ll",
+    "≫": r"\gg",
+    "∼": r"\sim",
+    "∝": r"\propto",
+    "∘": r"\circ",
+    "⊙": r"\odot",
+    "∥": r"\parallel",
+    "ℓ": r"\ell",
+    "ϕ": r"\phi",
+    "ϵ": r"\epsilon",
     "∞": r"\infty",
     "∂": r"\partial",
     "∇": r"\nabla",

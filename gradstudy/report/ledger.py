@@ -25,7 +25,7 @@ def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
     Raises:
         ReportError: a report.json is cut off, or of another edition's form.
     """
-    return [(_load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
+    return [(load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
 
 
 def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
@@ -52,7 +52,12 @@ def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
     return "\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").splitlines()).rstrip()
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """Content of one report.json.
+
+    Raises:
+        ReportError: it is cut off, or of another edition's form.
+    """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         if report["schema"] == edition.SCHEMA:

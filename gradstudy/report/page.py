@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gradstudy.errors import ReportError
 from gradstudy.report.cite import bibtex
 
 
@@ -47,7 +48,16 @@ def _data_uri(folder: Path, figure: Mapping[str, Any]) -> str:
     # A picture of its own, not inline SVG: the ids inside two figures would meet in one page.
     if not figure["svg"]:
         return ""
-    return f"data:image/svg+xml;base64,{base64.b64encode((folder / figure['svg']).read_bytes()).decode()}"
+    try:
+        content = (folder / figure["svg"]).read_bytes()
+    except OSError as error:
+        raise ReportError(
+            f"{figure['svg']} of the report {folder.name} cannot be read ({error.strerror})",
+            needed="all files that report.json names",
+            why="the page shows the picture",
+            remedy="build the report again: remove its folder, then `gradstudy report`",
+        ) from error
+    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
 
 
 def _rendered(template: str, **context: Any) -> bytes:

@@ -18,6 +18,7 @@ def redraw(report_folder: Path, figure_name: str) -> bytes:
 
     Raises:
         UnknownFigureError: the study draws no such figure.
+        ReportError: a table is gone, or not the one that the report was made from.
         UnknownStudyError: the study is neither in the workspace nor in the package.
     """
     from gradstudy.study.catalog import find_study
@@ -31,7 +32,7 @@ def draw_again(report_folder: Path, study_folder: Path, figure_name: str) -> byt
     """As `redraw`, with the folder that holds `figures.py`."""
     report = json.loads((report_folder / "report.json").read_text(encoding="utf-8"))
     function = find(study_folder, figure_name)
-    drawing = function(tables.read(report_folder))
+    drawing = function(tables.of_report(report_folder))
     kept = next(figure for figure in report["figures"] if figure["name"] == figure_name)
     words = prose.plain(kept["caption"])
     identity = pictures.Identity(kept["id"], kept["title"], words, report["version"], report["date"])

@@ -1,18 +1,30 @@
-"""Tables of a report on disk: csv that gives back the very same numbers."""
+"""Tables of a report on disk: csv that gives back the very same numbers.
+
+A run's parameters are kept once, in its row of report.json, and not again in every row that the run recorded: a stored
+table has the columns `run`, `group`, `control` and those that were recorded. Reading puts the parameters back.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gradstudy.errors import ReportError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "tables"
+_KEY = ("run", "group", "control")
 _NAN = "nan"  # as in records
+
+RunRows = Sequence[Mapping[str, Any]]
+"""`report["runs"]["list"]`: a row a run with `run`, `group`, `control` and `parameters`."""
 
 
 def as_bytes(table: pd.DataFrame) -> bytes:
@@ -31,14 +43,49 @@ def from_bytes(content: bytes) -> pd.DataFrame:
         keep_default_na=False,
         na_values=[_NAN],
         low_memory=False,
-        dtype={"run": str, "group": str, "control": str},  # a digest may look like a number
+        dtype=dict.fromkeys(_KEY, str),  # a digest may look like a number
         **_exact_floats(pd.__version__),
     )
 
 
-def read(folder: Path) -> dict[str, pd.DataFrame]:
-    """All tables of a report, by name."""
-    return {path.stem: from_bytes(path.read_bytes()) for path in sorted((folder / FOLDER).glob("*.csv"))}
+def without_parameters(table: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
+    """The table as it is stored."""
+    return table.drop(columns=_parameters(runs))
+
+
+def with_parameters(table: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
+    """The table with its runs' parameters behind `run`, `group` and `control`; one that is None is NaN."""
+    parameters = {tuple(run[column] for column in _KEY): run["parameters"] for run in runs}
+    rows = [parameters[key] for key in table[list(_KEY)].itertuples(index=False, name=None)]
+    whole = table.copy()
+    for place, name in enumerate(_parameters(runs), start=len(_KEY)):
+        whole.insert(place, name, [_cell(row[name]) for row in rows])
+    return whole
+
+
+def read(folder: Path, runs: RunRows) -> dict[str, pd.DataFrame]:
+    """All tables in a report's folder, by name, with the parameters of its runs."""
+    paths = sorted((folder / FOLDER).glob("*.csv"))
+    return {path.stem: with_parameters(from_bytes(path.read_bytes()), runs) for path in paths}
+
+
+def of_report(folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables of a finished report.
+
+    Raises:
+        ReportError: a table is gone, or not the one that the report was made from.
+    """
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    for row in report["tables"]:
+        path = folder / row["file"]
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
+            raise ReportError(
+                f"{row['file']} of the report {report['study']} ({report['profile']})",
+                needed="the table whose sha256 is in report.json",
+                why="a figure drawn from another table would carry the id of this one",
+                remedy="take the report's folder as it was committed, or build it again with `gradstudy report`",
+            )
+    return read(folder, report["runs"]["list"])
 
 
 def digest(tables: Mapping[str, bytes]) -> str:
@@ -47,6 +94,16 @@ def digest(tables: Mapping[str, bytes]) -> str:
     for name in sorted(tables):
         whole.update(f"{name}\0{hashlib.sha256(tables[name]).hexdigest()}\n".encode())
     return whole.hexdigest()[:12]
+
+
+def _parameters(runs: RunRows) -> list[str]:
+    return list(runs[0]["parameters"])  # of one notebook: all runs have the same
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return math.nan
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 def _exact_floats(pandas_version: str) -> Any:

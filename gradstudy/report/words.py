@@ -39,6 +39,8 @@ def interval(value: float, low: float, high: float) -> str:
     """A value with its interval, to the digits that the interval's width makes worth writing."""
     if low == value == high:
         return number(value)
+    if math.isnan(low) or math.isnan(high):
+        return f"{number(value)} (no interval)"
     return " ".join((_alike(value, low, high), f"({_alike(low, low, high)} to {_alike(high, low, high)})"))
 
 

@@ -41,9 +41,10 @@ def _swap(fresh: Path, target: Path, old: Path) -> None:
     if not target.exists():
         fresh.rename(target)
         return
-    target.rename(old)
     try:
+        target.rename(old)
         fresh.rename(target)
-    except OSError:
-        old.rename(target)
+    except BaseException:  # an interrupt between the two must not cost the report
+        if not target.exists():
+            old.rename(target)
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -16,6 +17,7 @@ from gradstudy.study.syntax import digest
 FILE = "evidence.json"
 MEASURED = ("torch", "numpy", "scipy")
 ABSENT = "absent"
+EDITED = "edited during the run"
 
 
 class Present:
@@ -42,27 +44,33 @@ class Present:
         return self._versions[name]
 
 
-def gather(loaded: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Evidence of a process that has loaded the modules of those names."""
+def gather(loaded: Iterable[str], since: float = math.inf) -> dict[str, dict[str, str]]:
+    """Evidence of a process that has loaded the modules of those names.
+
+    Args:
+        loaded: names of modules.
+        since: when the process was started, in seconds since 1970. Of a source that was written later nobody knows
+            what was loaded; it counts as neither the old nor the new.
+    """
     names, present = set(loaded), Present()
     ours = sorted(name for name in names if name.partition(".")[0] == "gradstudy")
     versions = ["python", *(name for name in MEASURED if name in names)]
     return {
-        "modules": {name: present.module(name) for name in ours},
+        "modules": {name: EDITED if _edited(name, since) else present.module(name) for name in ours},
         "versions": {name: present.version(name) for name in versions},
     }
 
 
-def write(loaded: Iterable[str], folder: str) -> None:
+def write(loaded: Iterable[str], folder: str, since: float) -> None:
     """Leave the evidence in a run's folder; called inside the kernel, at the run's end."""
-    write_atomic(Path(folder) / FILE, json.dumps(gather(loaded)).encode())
+    write_atomic(Path(folder) / FILE, json.dumps(gather(loaded, since)).encode())
 
 
-def request(folder: Path) -> str:
-    """Code that makes a kernel leave its evidence; the modules are listed before this one is imported."""
+def request(folder: Path, since: float) -> str:
+    """Code that makes a kernel started then leave its evidence; the modules are listed before this is imported."""
     return (
         "import sys as _sys; _loaded = list(_sys.modules)\n"
-        f"from gradstudy.study import evidence as _evidence; _evidence.write(_loaded, {str(folder)!r})"
+        f"from gradstudy.study import evidence as _evidence; _evidence.write(_loaded, {str(folder)!r}, {since!r})"
     )
 
 
@@ -79,12 +87,30 @@ def changes(stored: Mapping[str, Any], present: Present) -> tuple[str, ...]:
 
 def merge(evidences: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """One evidence for several runs; where they differ, all that was seen, sorted and joined by commas."""
+    seen = _seen(evidences)
+    return {part: {name: ", ".join(sorted(found[name])) for name in sorted(found)} for part, found in seen.items()}
+
+
+def differing(evidences: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Versions and modules of which several runs used more than one; none that a run did not use at all."""
+    seen = _seen(evidences)
+    return tuple(
+        name for part in ("versions", "modules") for name, found in sorted(seen[part].items()) if len(found) > 1
+    )
+
+
+def _seen(evidences: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, set[str]]]:
     seen: dict[str, dict[str, set[str]]] = {"modules": {}, "versions": {}}
     for evidence in evidences:
         for part, found in seen.items():
             for name, value in evidence[part].items():
                 found.setdefault(name, set()).add(value)
-    return {part: {name: ", ".join(sorted(found[name])) for name in sorted(found)} for part, found in seen.items()}
+    return seen
+
+
+def _edited(name: str, since: float) -> bool:
+    path = _source(name)
+    return path is not None and path.stat().st_mtime > since
 
 
 def _source(name: str) -> Path | None:

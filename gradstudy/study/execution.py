@@ -27,6 +27,7 @@ from gradstudy.study.outcome import Failure, Outcome, Status
 # Seconds for the kernel's last word; a kernel that is alive needs milliseconds.
 EVIDENCE_TIMEOUT = 60
 START_TIMEOUT = 120
+LONGEST_SOCKET = 100
 
 
 class NotebookStoppedError(Exception):
@@ -134,12 +135,14 @@ class _Client(PapermillNotebookClient):
         )
         if not deadline:
             self.timeout_func = lambda cell: None
-        self._place, self._options = place, options
+        self._place, self._options, self._since = place, options, time.time()
         self._process: Any = None
 
     def create_kernel_manager(self) -> Any:
-        local = {"transport": "ipc"} if os.name == "posix" else {}
         connection = str(self._place / "kernel.json")
+        # The name of a local socket may be as long as this on every Unix (macOS allows the least, 103).
+        short = len(os.fsencode(connection)) + len("-ipc-5") <= LONGEST_SOCKET
+        local = {"transport": "ipc"} if os.name == "posix" and short else {}
         self.km = AsyncKernelManager(kernel_spec_manager=_OwnKernel(), connection_file=connection, **local)
         return self.km
 
@@ -191,7 +194,7 @@ class _Client(PapermillNotebookClient):
     def _ask_for_evidence(self) -> None:
         if self._options.folder is None:
             return
-        message = self.kc.execute(evidence.request(self._options.folder), silent=True, store_history=False)
+        message = self.kc.execute(evidence.request(self._options.folder, self._since), silent=True, store_history=False)
         reply = self.wait_for_reply(message)["content"]
         if reply["status"] != "ok":
             raise RuntimeError(f"the run left no evidence: {reply.get('ename')}: {reply.get('evalue')}")

@@ -166,7 +166,7 @@ def _start(job: Job, household: _Household) -> _Running:
             # -P: the run folder is no place to import from.
             [sys.executable, "-P", "-m", "gradstudy.study.child"],
             cwd=job.folder,
-            env={**os.environ, "TMPDIR": household.place},
+            env={**os.environ, **_places(), "TMPDIR": household.place},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -179,6 +179,16 @@ def _start(job: Job, household: _Household) -> _Running:
         stdin.write(json.dumps(request).encode())
     now = time.monotonic()
     return _Running(job, process, now + job.timeout + GRACE, now)
+
+
+def _places() -> dict[str, str]:
+    """Variables that name folders, absolute: a run's current folder is its own, and ours may hold another gradstudy."""
+    paths = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    data = os.environ.get("GRADSTUDY_DATA")
+    return {
+        **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
+        **({"GRADSTUDY_DATA": os.path.abspath(data)} if data else {}),
+    }
 
 
 def _look(run: _Running) -> Outcome | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +45,10 @@ def points(profile: Profile, schema: Schema, overrides: Mapping[str, Any] | None
     groups = {group.name: tuple(_group_points(group, schema, given)) for group in profile.grid}
     grid = [point for found in groups.values() for point in found]
     controls = [
-        _plant(control, point, schema)
+        point
         for control in profile.controls
         if not control.plant.keys() & given.keys()
-        for point in groups[control.like]
+        for point in _control_points(control, groups[control.like], schema)
     ]
     return tuple(grid + controls)
 
@@ -70,6 +70,16 @@ def _group_points(group: Group, schema: Schema, overrides: Mapping[str, Any]) ->
             yield Point(group.name, "", parameters)
         elif not overrides:
             raise _refused(f"group {group.name}: the point {axes} twice", "counts one run as two replicates")
+
+
+def _control_points(control: Control, like: Sequence[Point], schema: Schema) -> list[Point]:
+    planted = [_plant(control, point, schema) for point in like]
+    if len({json.dumps(dict(point.parameters)) for point in planted}) < len(planted):
+        raise _refused(
+            f"control {control.name}: {control.plant} makes one of several points of group {control.like}",
+            "counts one run as two replicates",
+        )
+    return planted
 
 
 def _plant(control: Control, point: Point, schema: Schema) -> Point:

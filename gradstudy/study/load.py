@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradstudy.errors import RecordError
+from gradstudy.errors import GradstudyWarning, RecordError
 from gradstudy.study.catalog import find_study
-from gradstudy.study.results import collect
+from gradstudy.study.results import Results, collect
 from gradstudy.study.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -31,10 +33,14 @@ def load(study: str, table: str, profile: str = "standard", workspace: str | Pat
         UnknownStudyError: no such study.
         UnknownProfileError: the study has no such profile.
         RecordError: no finished run recorded such a table.
+
+    Warns:
+        GradstudyWarning: not all runs of the profile are there, or some used code that has changed since.
     """
     place = find_workspace(Path(workspace) if workspace else None)
     results = collect(find_study(study, place), profile, place)
     if table in results.tables:
+        _warn_of_others(results)
         return results.tables[table]
     raise RecordError(
         f"the table {table!r} of {study} ({profile}) in {place}",
@@ -42,3 +48,16 @@ def load(study: str, table: str, profile: str = "standard", workspace: str | Pat
         why="a table is there once a run has recorded it",
         remedy=f"`gradstudy run {study} --profile {profile}`, or name the workspace",
     )
+
+
+def _warn_of_others(results: Results) -> None:
+    stands = Counter("stale" if run.stale else run.status for run in results.runs)
+    del stands["ok"]
+    if stands:
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(stands.items()))
+        warnings.warn(
+            f"of the {len(results.runs)} runs of {results.study.slug} ({results.profile}): {told}; "
+            f"`gradstudy plan {results.study.slug} --profile {results.profile}` names them",
+            GradstudyWarning,
+            stacklevel=3,
+        )

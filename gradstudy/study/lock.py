@@ -28,6 +28,7 @@ def hold(folder: Path) -> Iterator[int]:
 
     Raises:
         StudyHeldError: another run holds it.
+        StorageError: the disk is full, read-only, or has no locks.
     """
     path = folder / ".lock"
     try:
@@ -36,7 +37,7 @@ def hold(folder: Path) -> Iterator[int]:
     except OSError as error:
         raise storage_error(path, error) from error
     try:
-        if not _lock(descriptor):
+        if not _lock(path, descriptor):
             raise _held(path, os.pread(descriptor, 1000, 0))
         _sign(path, descriptor)
         yield descriptor
@@ -44,7 +45,7 @@ def hold(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(path: Path, descriptor: int) -> bool:
     try:
         import fcntl
     except ImportError:  # Windows
@@ -58,6 +59,8 @@ def _lock(descriptor: int) -> bool:
             if _holder_lives(descriptor) or time.monotonic() > until:
                 return False
             time.sleep(0.05)
+        except OSError as error:  # such as a network disk that has no locks
+            raise storage_error(path, error) from error
 
 
 def _holder_lives(descriptor: int) -> bool:

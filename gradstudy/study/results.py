@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = "missing"
-_RUN_CHARACTERS = 12
+RUN_CHARACTERS = 12
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A point of the profile and how its run ended; `missing` when there is none."""
+    """A point of the profile and how its run ended; `missing` when there is none.
+
+    Args:
+        digest: the run's identity.
+        group: the point's group.
+        control: the control's name, empty for a point of the grid.
+        parameters: all of them.
+        status: that of run.json, or `missing`.
+        error: what stopped it.
+        evidence: code and versions it used; None unless it was ok.
+        stale: whether these have changed since. A report does not ask: its bytes are a function of the records.
+    """
 
     digest: str
     group: str
@@ -32,6 +44,8 @@ class RunSummary:
     parameters: Mapping[str, Any]
     status: str
     error: str | None = None
+    evidence: Mapping[str, Any] | None = None
+    stale: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,7 @@ def collect(study: Study, profile: str, workspace: Path) -> Results:
     planned = make_plan(study, profile, workspace).points
     entries = [_entry(point) for point in planned]
     done = [(point, entry) for point, entry in zip(planned, entries, strict=True) if _is_ok(entry)]
-    runs = tuple(_summary(point, entry) for point, entry in zip(planned, entries, strict=True))
+    runs = tuple(_summary(point, entry, workspace) for point, entry in zip(planned, entries, strict=True))
     evidence = merge(entry.evidence for _, entry in done if entry and entry.evidence)
     return Results(study, profile, runs, _tables(done), evidence)
 
@@ -79,13 +93,16 @@ def _is_ok(entry: Entry | None) -> bool:
     return entry is not None and entry.outcome.status == "ok"
 
 
-def _summary(planned: Planned, entry: Entry | None) -> RunSummary:
+def _summary(planned: Planned, entry: Entry | None, workspace: Path) -> RunSummary:
     point = planned.point
     failure = entry.outcome.failure if entry else None
+    # Where the workspace lies is no result, and would be in the report's bytes.
+    error = str(failure).replace(f"{workspace}{os.sep}", "…/") if failure else None
     status = entry.outcome.status if entry else MISSING
     return RunSummary(
-        planned.digest, point.group, point.control, point.parameters, status, str(failure) if failure else None
-    )
+        planned.digest, point.group, point.control, point.parameters, status, error,
+        entry.evidence if entry else None, planned.state.kind == "stale",
+    )  # fmt: skip
 
 
 def _tables(done: Sequence[tuple[Planned, Entry | None]]) -> dict[str, pd.DataFrame]:
@@ -102,7 +119,7 @@ def _table(planned: Planned, name: str) -> pd.DataFrame:
     path = planned.folder / "records" / name
     table = read_table(path)
     point = planned.point
-    front = {"run": planned.digest[:_RUN_CHARACTERS], "group": point.group, "control": point.control}
+    front = {"run": planned.digest[:RUN_CHARACTERS], "group": point.group, "control": point.control}
     front |= {key: json.dumps(value) if isinstance(value, list) else value for key, value in point.parameters.items()}
     if clash := [column for column in table.columns if column in front]:
         raise RecordError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -89,8 +89,21 @@ class Tally:
         return {planned.state.kind for plan in self.plans for planned in plan.points}
 
 
-def run_studies(studies: Sequence[Study], workspace: Path, order: Order, progress: Progress) -> Tally:
+def run_studies(
+    studies: Sequence[Study],
+    workspace: Path,
+    order: Order,
+    progress: Progress,
+    check: Callable[[Study], None] = lambda study: None,
+) -> Tally:
     """Run what is needed of a profile of each study.
+
+    Args:
+        studies: the studies.
+        workspace: where the runs lie.
+        order: what is asked for.
+        progress: who is told.
+        check: called with every study of which something is to be run, before anything is; it may refuse.
 
     Raises:
         GradstudyError: anything that can be wrong before a kernel starts.
@@ -108,6 +121,9 @@ def run_studies(studies: Sequence[Study], workspace: Path, order: Order, progres
         ]
         for plan in plans:
             order.budget.check(plan.profile.threads)
+        for plan in plans:
+            if any(order.wants(planned.state) for planned in plan.points):
+                check(plan.study)
         return _execute(plans, order, progress, held)
 
 

@@ -68,3 +68,23 @@ def test_a_region_has_an_interior():
     for low, high in ((1.0, 1.0), (2.0, 1.0), (math.nan, 1.0)):
         with pytest.raises(ValueError, match="low < high"):
             Region(low, high)
+
+
+@pytest.mark.parametrize(
+    ("region", "interval", "verdict"),
+    [
+        (Region(high=-0.01), (-math.inf, -math.inf), Verdict.SUPPORTED),  # a gradient that is exactly zero vanishes
+        (Region(high=-0.01), (-math.inf, 0.0), Verdict.INCONCLUSIVE),
+        (Region(low=0.01), (-math.inf, -math.inf), Verdict.REFUTED),
+        (Region(low=0.01), (math.inf, math.inf), Verdict.SUPPORTED),
+        (Region(), (-math.inf, math.inf), Verdict.SUPPORTED),
+        (Region(-1.0, 1.0), (-math.inf, math.inf), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_an_infinite_end_of_a_region_is_no_border(region: Region, interval: tuple[float, float], verdict: Verdict):
+    assert decide(claim(region=region), (Estimate(0.0, *interval, 8, "nats"),)) is verdict
+
+
+def test_an_interval_that_stands_on_its_head_is_refused():
+    with pytest.raises(ValueError, match="low <= high"):
+        Estimate(0.0, 0.3, 0.2, 8, "nats")

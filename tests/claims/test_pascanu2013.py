@@ -127,8 +127,10 @@ def test_a_healthy_weight_gradient_hides_a_vanished_one():
     assert verdict("P11", monitored(log_first_over_last=[-1.0, -23.0])) == Verdict.INCONCLUSIVE
     # Neither a weight gradient that has vanished itself, nor one that has exploded, looks healthy.
     assert verdict("P11", monitored(log_weight_gradient=[math.log(1e-4), math.log(11)])) == Verdict.INCONCLUSIVE
-    assert verdict("P11", monitored(log_weight_gradient=math.nan)) == Verdict.INCONCLUSIVE
-    assert verdict("P11", monitored(log_first_over_last=[math.nan, -math.inf])) == Verdict.INCONCLUSIVE
+    assert verdict("P11", monitored(log_first_over_last=-math.inf)) == Verdict.SUPPORTED  # exactly zero
+    for column in ("log_weight_gradient", "log_first_over_last"):
+        with pytest.raises(ValueError, match=column):
+            verdict("P11", monitored(**{column: [math.nan, -1.0]}))
     (best,) = find("P11").measure(monitored(log_first_over_last=[-30.0, -40.0], log_weight_gradient=[-1.0, -9.0]))
     assert best.value == -30.0
 
@@ -146,7 +148,8 @@ def test_an_lstm_that_explodes_must_do_so_from_every_start_and_robustly():
     assert verdict("P12", grown(growth_low=0.005)) == Verdict.INCONCLUSIVE
     assert verdict("P12", grown(growth_perturbed_low=-0.1)) == Verdict.INCONCLUSIVE
     assert verdict("P12", grown(growth_perturbed=0.4)) == Verdict.INCONCLUSIVE
-    assert verdict("P12", grown(growth_perturbed=math.nan)) == Verdict.INCONCLUSIVE
+    with pytest.raises(ValueError, match="growth_perturbed"):
+        verdict("P12", grown(growth_perturbed=[0.3, math.nan, 0.3]))
     (best,) = find("P12").measure(grown(growth_low=[0.1, 0.19, 0.15], growth=[0.3, 0.29, 0.31]))
     assert (best.value, best.low, best.n) == (0.29, 0.19, 3)
 
@@ -170,3 +173,15 @@ def test_mean_estimate_against_scipy_and_its_refusals():
     assert (wide.low, wide.high) == (pytest.approx(low), pytest.approx(high))
     assert math.isnan(mean_estimate([1.0], "nats").low)
     assert math.isnan(mean_estimate([1.0, math.inf, 2.0], "nats").low)
+
+
+def test_a_network_that_could_not_be_measured_is_not_dropped():
+    grown = {"gamma": 1.0, "rho": 0.0, "rho_perturbed": 0.1, "growth": 0.3, "growth_low": 0.2, "growth_high": 0.4}
+    row = grown | {"growth_perturbed": 0.3, "growth_perturbed_low": 0.2, "sigma_1": 4.0}
+    assert pascanu2013.witness_growth({"networks": pd.DataFrame([row, row])})[0].value == 0.3
+    with pytest.raises(ValueError, match="a network without one of gamma"):
+        pascanu2013.witness_growth({"networks": pd.DataFrame([row, row | {"growth_perturbed": math.nan}])})
+    linear = [{"initialisation": "gaussian", "rho": rho, "growth": math.log(0.8)} for rho in (0.8, 0.8, math.nan)]
+    found = pascanu2013.linear_rate_error({"networks": pd.DataFrame(linear)})
+    assert sum(estimate.n for estimate in found) == 3
+    assert math.isnan(found[-1].low)

@@ -103,6 +103,23 @@ def test_a_fault_of_the_measure_is_told_and_not_taken_for_missing_rows():
     assert found.measured.error == "measure failed (KeyError: 'no such column')"
 
 
+def test_a_run_that_left_no_row_for_the_measure_is_not_passed_over():
+    given = records()
+    for run, verdict in (("a", "1 run without records for it"), ("c", "control planted not run")):
+        kept = Records("standard", given.runs, {"x": given.tables["x"][given.tables["x"]["run"] != run]})
+        assert assess(CLAIM, ["group"], kept).verdict == f"undecided: {verdict}"
+    second = RunSummary("e", "group", "planted", {}, "ok", None)
+    found = assess(CLAIM, ["group"], replace(given, runs=(*given.runs, second)))
+    assert found.verdict == "undecided: control planted has 1 run without records for it"
+
+
+def test_a_measure_that_exits_decides_nothing():
+    def leave(tables: Tables) -> tuple[Estimate, ...]:
+        raise SystemExit(0)
+
+    assert assess(replace(CLAIM, measure=leave), ["group"], records()).verdict == "undecided: measure failed"
+
+
 def test_no_data_counts_as_missing():
     run = RunSummary("a", "group", "", {}, "no-data", "NoDataError: not there")
     assert Runs.of([run]) == Runs(0, 0, 1)
@@ -120,3 +137,37 @@ def test_the_deciding_estimate_is_the_worst_or_the_best_witness(kind, value: flo
 def test_a_theorem_says_how_far_the_search_went():
     claim = replace(CLAIM, kind="theorem")
     assert kind_in_words(claim, (Estimate(0, 0, 0, 40, ""), Estimate(0, 0, 0, 60, ""))) == "theorem, search of size 100"
+
+
+def test_a_run_that_two_groups_share_is_one_replicate():
+    given = records()
+    shared = [RunSummary("a", "again", "", {}, "ok", None), *given.runs]
+    again = pd.DataFrame([{"run": "a", "group": "again", "control": "", "x": 1.0}])
+    both = Records("standard", tuple(shared), {"x": pd.concat([again, given.tables["x"]], ignore_index=True)})
+    found = assess(CLAIM, ["group", "again"], both)
+    assert found.measured.estimates == (Estimate(1.1, 1.0, 1.2, 2, "nats"),)
+    assert found.runs == Runs(2, 0, 0)
+
+
+def test_a_claim_is_not_decided_without_one_of_its_groups():
+    found = assess(CLAIM, ["group", "never-run"], records("paper"))
+    assert found.verdict == "undecided: no runs of never-run in this profile"
+
+
+def test_a_claim_is_not_decided_on_runs_of_different_code():
+    def used(digest: str, numpy: str = "2.0") -> dict[str, dict[str, str]]:
+        return {"modules": {"gradstudy.chains.chain": digest}, "versions": {"numpy": numpy}}
+
+    given = records()
+    evidence = {"a": used("1"), "b": used("1") | {"modules": {"gradstudy.search": "5"}}, "c": used("1"), "d": used("9")}
+
+    def with_evidence(**other: dict[str, dict[str, str]]) -> Records:
+        runs = (replace(run, evidence=(evidence | other)[run.digest]) for run in given.runs)
+        return replace(given, runs=tuple(runs))
+
+    assert assess(CLAIM, ["group"], with_evidence()).verdict == "SUPPORTED"  # d is of another group
+    for run in ("a", "c"):  # the control's run as well
+        found = assess(CLAIM, ["group"], with_evidence(**{run: used("2")}))
+        assert found.verdict == "undecided: its runs differ in gradstudy.chains.chain"
+    found = assess(CLAIM, ["group"], with_evidence(b=used("1", numpy="2.1")))
+    assert found.verdict == "undecided: its runs differ in numpy"

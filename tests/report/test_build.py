@@ -16,6 +16,7 @@ import pytest
 
 from gradstudy import records
 from gradstudy.errors import ReportError, StorageError
+from gradstudy.report.workshop import replacing
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -104,7 +105,7 @@ def test_the_report_says_what_its_figures_are_made_of(report: Path):
     assert [figure["name"] for figure in content["figures"]] == ["growth", "spectrum", "absent"]
     assert growth["id"].startswith("made-up/growth@")
     assert growth["caption"][0]["spans"][-1]["text"].endswith(
-        "Its table holds 12 runs and 12 control runs; all 24 runs of the profile finished."
+        "Its table holds 12 runs and 12 control runs; all 24 runs of the standard profile finished."
     )
     assert spectrum["width"] == pytest.approx(7.16)
     assert absent["missing"] == "no records in 1 table never_recorded"
@@ -116,7 +117,7 @@ def test_a_caption_counts_the_runs_that_are_not_there(synthetic, tmp_path: Path)
     content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     words = content["figures"][0]["caption"][0]["spans"][-1]["text"]
     assert words.endswith(
-        "Its table holds 10 runs and 12 control runs; of the profile's 24 runs 2 failed and 0 are missing."
+        "Its table holds 10 runs and 12 control runs; of the standard profile's 24 runs 2 failed and 0 are missing."
     )
     assert content["claims"][0]["verdict"] == "undecided: only 10 runs, 2 failed"
     assert content["runs"]["list"][0]["error"] == "ValueError: boom"
@@ -128,6 +129,7 @@ def test_a_caption_counts_the_runs_that_are_not_there(synthetic, tmp_path: Path)
         ("def growth(rates):\n    return 1\n", "returned a int"),
         ("raise OSError('no such file')", "figures.py raised OSError"),
         ("def growth(:", "figures.py raised SyntaxError"),
+        ("import sys\nsys.exit(0)\n", "figures.py raised SystemExit"),
     ],
 )
 def test_a_failed_build_keeps_the_old_report(synthetic, tmp_path: Path, breakage: str, error: str):
@@ -163,3 +165,43 @@ def test_a_figure_that_cannot_be_drawn_is_listed_with_the_reason(synthetic, tmp_
     synthetic.build(synthetic.results(study), synthetic.CLAIMS.__getitem__, target, "1" * 64)
     (figure,) = json.loads((target / "report.json").read_text(encoding="utf-8"))["figures"]
     assert figure["missing"] == "FileNotFoundError: [Errno 2] No such file or directory: '…/file'"
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_an_interrupt_while_reports_are_swapped_costs_none(tmp_path: Path, monkeypatch, at: int):
+    target = tmp_path / "study"
+    with replacing(target) as folder:
+        (folder / "file").write_text("former")
+    calls, rename = [], Path.rename
+
+    def interrupted(self: Path, to: Path) -> Path:
+        calls.append(to)
+        moved = rename(self, to)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replacing(target) as folder:
+        (folder / "file").write_text("new")
+    assert (target / "file").read_text() == {1: "former", 2: "new"}[at]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_signs_that_no_font_has_and_headings_cost_no_report(synthetic, tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(synthetic.SPEC, "title", "中文 😀")
+    monkeypatch.setitem(synthetic.SPEC, "question", "# First\n\ntext\n\n#### Deep\n\n中")
+    assert (synthetic.build_report(tmp_path) / "report.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_the_pdf_is_tagged_for_those_who_cannot_see_it(report: Path):
+    assert b"pdfuaid" in (report / "report.pdf").read_bytes()
+
+
+def test_a_figure_that_exits_ends_nothing_else(synthetic, tmp_path: Path):
+    target = synthetic.build_report(tmp_path)
+    study = synthetic.write_study(tmp_path / "studies" / "made-up")
+    (study.folder / "figures.py").write_text("def growth(rates):\n    raise SystemExit(0)\n")
+    synthetic.build(synthetic.results(study), synthetic.CLAIMS.__getitem__, target, "1" * 64)
+    (figure,) = json.loads((target / "report.json").read_text(encoding="utf-8"))["figures"]
+    assert figure["missing"] == "SystemExit: 0"

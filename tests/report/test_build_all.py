@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 
 from gradstudy.claims import registry
 from gradstudy.errors import ReportError
-from gradstudy.report import ledger
+from gradstudy.report import inputs, ledger
 from gradstudy.report.build import build_all
 from gradstudy.report.inputs import stamp
 from gradstudy.study.catalog import Study, find_study
@@ -138,3 +139,32 @@ def test_a_report_that_cannot_be_read_is_named(study: Study, tmp_path: Path):
         (other / "report.json").write_text(content)
         with pytest.raises(ReportError, match=r"standard/other/report\.json"):
             ledger.rows(folder)
+
+
+@pytest.mark.parametrize("name", ["figures/growth.svg", "figures/growth.png", "tables/rates.csv", "report.pdf"])
+def test_a_report_that_lost_a_file_is_built_again(study: Study, tmp_path: Path, name: str):
+    leave_runs(study, tmp_path)
+    lost = build_all([study], "standard", tmp_path) / "made-up" / name
+    whole = lost.read_bytes()
+    lost.unlink()
+    build_all([study], "standard", tmp_path)
+    assert lost.read_bytes() == whole
+
+
+def test_an_index_over_a_report_that_lost_its_figure_is_refused_by_name(study: Study, tmp_path: Path):
+    leave_runs(study, tmp_path)
+    folder = build_all([study], "standard", tmp_path)
+    (folder / "made-up" / "figures" / "growth.svg").unlink()
+    with pytest.raises(ReportError, match=r"figures/growth\.svg of the report made-up"):
+        build_all([], "standard", tmp_path)
+
+
+@pytest.mark.parametrize("source", ["records.py", "study/results.py", "report/assess.py", "claims/claim.py"])
+def test_the_stamp_sees_the_code_that_reads_and_decides(study: Study, tmp_path: Path, monkeypatch, source: str):
+    leave_runs(study, tmp_path)
+    package = tmp_path / "package"
+    shutil.copytree(inputs._PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(inputs, "_PACKAGE", package)
+    before = stamp(study, "standard", tmp_path)
+    (package / source).write_text((package / source).read_text() + "\n")
+    assert stamp(study, "standard", tmp_path) != before

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from gradstudy.errors import UnknownFigureError
+from gradstudy.errors import ReportError, UnknownFigureError
 from gradstudy.report.cite import cite
 from gradstudy.report.latex import latex
 
@@ -64,3 +64,19 @@ def test_a_picture_without_our_metadata_is_refused(tmp_path: Path):
             cite(str(tmp_path / name), tmp_path)
     with pytest.raises(UnknownFigureError, match="no file"):
         cite(str(tmp_path / "gone.png"), tmp_path)
+
+
+def test_a_report_that_cannot_be_read_is_named(tmp_path: Path):
+    broken = tmp_path / "reports" / "standard" / "other" / "report.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    with pytest.raises(ReportError, match=r"standard/other/report\.json"):
+        cite("other/figure", tmp_path)
+
+
+def test_a_name_that_latex_cannot_read_is_replaced_and_told(report: Path, tmp_path: Path):
+    lone = tmp_path / "50 % of {a}#1.png"
+    shutil.copy(report / "figures" / "growth.png", lone)
+    text = cite(str(lone), tmp_path)
+    assert r"{50 - of -a--1.png}" in text
+    assert "% rename the picture" in text

@@ -18,7 +18,7 @@ def test_one_row_a_claim(report: Path):
     assert {row["study"] for row in rows} == {"made-up"}
 
 
-@pytest.mark.parametrize("width", [100, 120])
+@pytest.mark.parametrize("width", [80, 100, 120])
 def test_the_ledger_fits_a_terminal(report: Path, width: int):
     text = ledger.as_text(ledger.rows(report.parent), width)
     assert max(map(len, text.splitlines())) <= width

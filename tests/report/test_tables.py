@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from gradstudy.errors import ReportError
 from gradstudy.report import tables
 
 
@@ -34,3 +38,54 @@ def test_the_digest_changes_with_name_and_content():
     digests = {tables.digest(files) for files in ({"a": b"1"}, {"b": b"1"}, {"a": b"2"}, {"a": b"1", "b": b"1"}, {})}
     assert len(digests) == 5
     assert all(len(digest) == 12 for digest in digests)
+
+
+PARAMETERS = {"name": "01", "bound": None, "gain": 0.1, "deep": True, "widths": [1, 2], "steps": 10}
+RUNS = [
+    {"run": "1e5", "group": "g", "control": "", "parameters": PARAMETERS},
+    {"run": "1e5", "group": "h", "control": "c", "parameters": {**PARAMETERS, "name": "1", "gain": 1e-300}},
+]
+
+
+def whole() -> pd.DataFrame:
+    front = {
+        "run": ["1e5"] * 3, "group": ["g", "g", "h"], "control": ["", "", "c"], "name": ["01", "01", "1"],
+        "bound": [math.nan] * 3, "gain": [0.1, 0.1, 1e-300], "deep": [True] * 3, "widths": ["[1, 2]"] * 3,
+        "steps": [10] * 3,
+    }  # fmt: skip
+    return pd.DataFrame({**front, "x": [1.5, math.nan, -math.inf]})
+
+
+def test_parameters_are_stored_once_and_come_back_with_their_types(tmp_path):
+    stored = tables.without_parameters(whole(), RUNS)
+    assert list(stored.columns) == ["run", "group", "control", "x"]
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "t.csv").write_bytes(tables.as_bytes(stored))
+    # "01" and "1" are two conditions; read as numbers they would be one.
+    pd.testing.assert_frame_equal(tables.read(tmp_path, RUNS)["t"], whole(), check_exact=True)
+
+
+def test_a_table_without_rows_keeps_its_columns():
+    empty = tables.without_parameters(whole().head(0), RUNS)
+    assert list(tables.with_parameters(empty, RUNS).columns) == list(whole().columns)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(path.read_bytes().replace(b"0", b"1"))])
+def test_a_report_s_table_that_was_changed_is_refused(synthetic, tmp_path, spoil):
+    report = synthetic.build_report(tmp_path)
+    assert set(tables.of_report(report)) == {"rates", "spectra"}
+    spoil(report / "tables" / "rates.csv")
+    with pytest.raises(ReportError, match=r"tables/rates\.csv of the report made-up \(standard\)"):
+        tables.of_report(report)
+
+
+def test_what_is_recomputed_from_a_report_is_what_it_says(synthetic, report):
+    content = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    assert "gain" not in (report / "tables" / "rates.csv").read_text().splitlines()[0]
+    rates = tables.of_report(report)["rates"]
+    own = rates[rates["control"] == ""]
+    again = synthetic.growth_rate({"rates": own})
+    kept = content["claims"][0]["estimates"]
+    assert [(e.condition, e.value, e.low, e.high) for e in again] == [
+        (row["condition"], row["value"], row["low"], row["high"]) for row in kept
+    ]

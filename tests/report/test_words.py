@@ -71,3 +71,7 @@ def test_regions(region: Region, text: str):
 )
 def test_failures_name_no_folder(text: str, kept: str):
     assert words.failure(text) == kept
+
+
+def test_an_estimate_without_an_interval_says_so():
+    assert words.interval(-0.00183, math.nan, math.nan) == "−0.00183 (no interval)"

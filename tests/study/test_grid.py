@@ -82,3 +82,12 @@ def test_a_control_whose_cause_is_overridden_is_left_out():
     assert not any(p.control for p in points(profile(GROUP, controls=[control]), SCHEMA, {"size": 7}))
     with pytest.raises(ParameterError):
         points(profile(GROUP), SCHEMA, {"size": 1.5})
+
+
+def test_a_control_that_makes_several_points_one_is_refused():
+    schema = parse_schema(["seed: int = 0\ngain: float = 1.0"], Path("notebook.py"))
+    grid = [{"name": "base", "over": {"seed": [0, 1]}}]
+    planted = {"name": "fixed", "like": "base", "plant": {"seed": 2}}
+    profile = Profile.model_validate({"grid": grid, "controls": [planted]})
+    with pytest.raises(StudySpecError, match=r"control fixed: .*makes one of several points"):
+        points(profile, schema)

@@ -1,9 +1,12 @@
 """Oracle: what a run computes. Edits that cannot change it keep the digest; every other edit gives another."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradstudy.study import evidence
 from gradstudy.study.evidence import Present, changes, gather, merge
 from gradstudy.study.identity import code_of, identity
 from gradstudy.study.notebook import read_notebook
@@ -107,3 +110,13 @@ def test_merged_evidence_shows_where_runs_differ():
     one = {"modules": {"a": "1"}, "versions": {"python": "3.11"}}
     two = {"modules": {"a": "1", "b": "2"}, "versions": {"python": "3.12"}}
     assert merge([two, one]) == {"modules": {"a": "1", "b": "2"}, "versions": {"python": "3.11, 3.12"}}
+
+
+def test_a_source_written_after_the_run_began_is_neither_the_old_nor_the_new(tmp_path, monkeypatch):
+    source = tmp_path / "chains.py"
+    source.write_text("x = 1\n")
+    os.utime(source, (1000, 1000))
+    monkeypatch.setattr(evidence, "_source", lambda name: source)
+    before, after = evidence.gather(["gradstudy.chains"], 1001), evidence.gather(["gradstudy.chains"], 999)
+    assert evidence.changes(before, evidence.Present()) == ()
+    assert evidence.changes(after, evidence.Present()) == ("gradstudy.chains",)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import gradstudy as gs
-from gradstudy.errors import RecordError
+from gradstudy.errors import GradstudyWarning, RecordError
 from gradstudy.study import evidence, ledger
 from gradstudy.study.outcome import Failure, Outcome
 from gradstudy.study.plan import make_plan
@@ -37,7 +37,8 @@ def finish(workspace, monkeypatch):
 def test_rows_come_in_grid_order_behind_their_parameters(workspace, finish):
     third, first = finish(2, {"lag": [5], "rate": [0.3]}), finish(0, {"lag": [1, 2], "rate": [0.1, 0.2]})
     finish(1, None)
-    table = gs.load("small", "rates", profile="quick", workspace=workspace.folder)
+    with pytest.warns(GradstudyWarning, match=r"of the 4 runs of small \(quick\): 1 failed, 1 missing;"):
+        table = gs.load("small", "rates", profile="quick", workspace=workspace.folder)
     assert list(table.columns) == ["run", "group", "control", "seed", "gain", "mood", "lag", "rate"]
     assert table["run"].tolist() == [first[:12], first[:12], third[:12]]
     assert table["control"].tolist() == ["", "", "stronger"]
@@ -74,5 +75,26 @@ def test_an_unknown_table_is_named_with_those_there_are(workspace, finish):
 def test_a_table_without_rows_changes_no_types(workspace, finish):
     finish(0, {"rate": [], "n": []})
     finish(1, {"rate": [0.5], "n": [1]})
-    table = gs.load("small", "rates", profile="quick", workspace=workspace.folder)
+    with pytest.warns(GradstudyWarning, match="2 missing"):
+        table = gs.load("small", "rates", profile="quick", workspace=workspace.folder)
     assert [str(table[name].dtype) for name in ("rate", "n", "seed")] == ["float64", "int64", "int64"]
+
+
+def test_runs_of_former_code_are_told(workspace, finish, monkeypatch):
+    for point in range(4):
+        finish(point, {"rate": [0.1]})
+    gs.load("small", "rates", profile="quick", workspace=workspace.folder)  # no warning
+    monkeypatch.setattr(evidence.Present, "module", lambda self, name: "edited")
+    with pytest.warns(GradstudyWarning, match="4 stale"):
+        gs.load("small", "rates", profile="quick", workspace=workspace.folder)
+
+
+def test_where_the_workspace_lies_is_no_result(workspace, finish):
+    finish(0, {"rate": [0.1]})
+    planned = make_plan(workspace.study(), "quick", workspace.folder).points[1]
+    ledger.prepare(planned.folder)
+    failure = Failure("OSError", f"{planned.folder / 'records' / 'x.csv'} is not there")
+    request = {"parameters": dict(planned.point.parameters)}
+    ledger.write_entry(planned.folder, request, Outcome("failed", failure), {"evidence": None, "seconds": 1})
+    error = collect(workspace.study(), "quick", workspace.folder).runs[1].error
+    assert error == f"OSError: …/runs/small/{planned.digest}/records/x.csv is not there"

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import nbformat
 import psutil
 import pytest
 
+import gradstudy
 from gradstudy.errors import OversubscribedError, ParameterError, StudyHeldError, UnknownProfileError
 from gradstudy.study import executor
 from gradstudy.study.executor import Budget
@@ -269,3 +271,23 @@ def test_the_engine_serves_papermill_itself(tmp_path):
         said = subprocess.run([*command, "in.ipynb", "out.ipynb"], capture_output=True, text=True, cwd=tmp_path)
         assert said.returncode == code, said.stderr
         assert f"seed {seed}" in (tmp_path / "out.ipynb").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="local sockets are of Unix")
+def test_a_deep_folder_for_temporary_files_stops_no_kernel(workspace, tmp_path, monkeypatch):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    assert statuses(workspace.run()) == ["ok"]
+
+
+def test_folders_named_from_here_are_found_from_a_run(workspace, tmp_path, monkeypatch):
+    package = Path(gradstudy.__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", os.path.relpath(package))
+    monkeypatch.setenv("GRADSTUDY_DATA", "data")
+    text = workspace.notebook.read_text()
+    told = 'gs.record("places", [gs.__file__, os.environ["GRADSTUDY_DATA"]])\n'
+    workspace.notebook.write_text(text + told)
+    workspace.run()
+    places = json.loads((workspace.run_folder() / "records" / "places.json").read_text())
+    assert places == [gradstudy.__file__, str(tmp_path / "data")]

@@ -1,5 +1,6 @@
 """Oracle: the operating system. A disk of 1 MB is filled, a folder is closed to a process that is not root."""
 
+import errno
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from gradstudy.errors import StorageError
 from gradstudy.records import write_atomic
+from gradstudy.study.lock import hold
 from gradstudy.study.workspace import check_writable, find_workspace
 
 
@@ -87,3 +89,13 @@ def test_json_of_the_study_is_yaml(workspace):
     # The fixture writes study.yaml as JSON; it must mean the same.
     text = (workspace.folder / "studies" / "small" / "study.yaml").read_text()
     assert workspace.study().spec.title == json.loads(text)["title"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs flock")
+def test_a_disk_without_locks_is_named(tmp_path, monkeypatch):
+    def none(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(StorageError, match="No locks available"), hold(tmp_path / "runs" / "small"):
+        pass
