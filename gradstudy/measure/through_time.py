@@ -18,16 +18,16 @@ from gradstudy.measure.gradient_norms import gradient_norms
 from gradstudy.measure.jacobian_spectra import jacobian_spectra
 from gradstudy.measure.lyapunov_exponents import lyapunov_exponents
 from gradstudy.measure.subject import Subject
-from gradstudy.measure.temporal_components import temporal_components
+from gradstudy.measure.temporal_components import TemporalComponents, temporal_components
 from gradstudy.models.textbook_gru import TextbookGRU
 
 Stages = Mapping[str, Sequence[Subject]]
-"""Networks by stage of training; index i is the same network at every stage."""
+"""Networks "before" training and, if there is one, "after" it; index i is the same network in both."""
 
 
 def signals(stages: Stages, *, most: int = 21) -> pd.DataFrame:
     """Decay of one error with the lag: `error_decay` of each stage, with the column `stage` in front."""
-    return _by_stage(stages, lambda subjects: error_decay(subjects, most=most))
+    return _by_stage({stage: error_decay(subjects, most=most) for stage, subjects in stages.items()})
 
 
 def pairs(stages: Stages, references: Mapping[str, Stages]) -> pd.DataFrame:
@@ -46,11 +46,22 @@ def pairs(stages: Stages, references: Mapping[str, Stages]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def networks(stages: Stages, *, burn_in: int = 0) -> pd.DataFrame:
+def weight_gradients(stages: Stages) -> dict[str, list[TemporalComponents]]:
+    """Temporal components of the task's training loss, one a network, by stage."""
+    return {
+        stage: [temporal_components(subject.chain(), _training_loss(subject)) for subject in subjects]
+        for stage, subjects in stages.items()
+    }
+
+
+def networks(
+    stages: Stages, gradients: Mapping[str, Sequence[TemporalComponents]], *, burn_in: int = 0
+) -> pd.DataFrame:
     """What is measured of each network at each stage.
 
     Args:
         stages: of the networks.
+        gradients: their `weight_gradients`.
         burn_in: links that the Lyapunov exponent does not count.
 
     Returns:
@@ -66,11 +77,15 @@ def networks(stages: Stages, *, burn_in: int = 0) -> pd.DataFrame:
 
     Cost: a spectrum of every one-step Jacobian and a QR sweep a network, which dominate.
     """
-
-    def rows(subjects: Sequence[Subject]) -> pd.DataFrame:
-        return pd.DataFrame({"network": i, **_row(subject, burn_in)} for i, subject in enumerate(subjects))
-
-    return _by_stage(stages, rows)
+    return _by_stage(
+        {
+            stage: pd.DataFrame(
+                {"network": i, **_row(subject, burn_in), **_weights(subject, parts)}
+                for i, (subject, parts) in enumerate(zip(subjects, gradients[stage], strict=True))
+            )
+            for stage, subjects in stages.items()
+        }
+    )
 
 
 def exponents(stages: Stages, *, burn_in: int = 0, most: int = 33) -> pd.DataFrame:
@@ -81,18 +96,18 @@ def exponents(stages: Stages, *, burn_in: int = 0, most: int = 33) -> pd.DataFra
         divided by n - 1, so that spectra of different sizes can be laid over each other; `exponent` in nats per link,
         `low`, `high`: its 95 % Student interval over networks; `n` networks.
     """
-    return _by_stage(stages, lambda subjects: _exponents(subjects, burn_in, most))
+    return _by_stage({stage: _exponents(subjects, burn_in, most) for stage, subjects in stages.items()})
 
 
-def components(stages: Stages, *, most: int = 21) -> pd.DataFrame:
-    """Shares of the lags in the gradient of the recurrent weights, of the task's training loss; mean over networks.
+def components(gradients: Mapping[str, Sequence[TemporalComponents]], *, most: int = 21) -> pd.DataFrame:
+    """Shares of the lags in the gradient of the recurrent weights, mean over networks, from their `weight_gradients`.
 
     Returns:
         One row a stage and lag (at most `most`, evenly spread over 0 .. T - 1): `stage`; `lag`; `absolute_share` =
         |G_l| / sum |G_l|, `low`, `high`: its 95 % Student interval over networks; `n` networks; `share`: mean of
         <G_l, G> / |G|^2; `beyond`: mean of the absolute share of this and all farther lags.
     """
-    return _by_stage(stages, lambda subjects: _components(subjects, most))
+    return _by_stage({stage: _components(parts, most) for stage, parts in gradients.items()})
 
 
 def flow(stages: Stages, *, most: int = 25) -> pd.DataFrame:
@@ -101,17 +116,13 @@ def flow(stages: Stages, *, most: int = 25) -> pd.DataFrame:
     Returns:
         One row a stage and pair k <= t (at most `most` of each, evenly spread): `stage`, `t`, `k`, `log_flow`.
     """
-    return _by_stage(stages, lambda subjects: _flow(subjects[0], most))
+    return _by_stage({stage: _flow(subjects[0], most) for stage, subjects in stages.items()})
 
 
-def _by_stage(stages: Stages, table: Callable[[Sequence[Subject]], pd.DataFrame]) -> pd.DataFrame:
+def _by_stage(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The tables of all stages below each other, with the column `stage` in front."""
-    found = []
-    for stage, subjects in stages.items():
-        rows = table(subjects)
-        rows.insert(0, "stage", stage)
-        found.append(rows)
-    return pd.concat(found, ignore_index=True)
+    named = [pd.concat({stage: table}, names=["stage"]).reset_index("stage") for stage, table in tables.items()]
+    return pd.concat(named, ignore_index=True)
 
 
 def _row(subject: Subject, burn_in: int) -> dict[str, float]:
@@ -123,19 +134,18 @@ def _row(subject: Subject, burn_in: int) -> dict[str, float]:
         "exponent": float(top.exponents[0]),
         "exponent_stderr": float(top.stderr[0]),
         "decay_length": gradient_flow(chain, every=_stride(chain.length, 20)).decay_length,
-        **_task(subject, chain),
         **_gates(subject, chain),
         "task_loss": subject.loss,
         "trivial_loss": subject.trivial_loss,
     }
 
 
-def _task(subject: Subject, chain: Chain) -> dict[str, float]:
-    """What the task's training loss does to the recurrent weights, and to the first state beside the last."""
-    loss = _training_loss(subject)
-    parts, norms = temporal_components(chain, loss), gradient_norms(chain, loss).log_norm_total
+def _weights(subject: Subject, parts: TemporalComponents) -> dict[str, float]:
+    """What the task's training loss tells the recurrent weights, and the first state beside the last."""
+    norms = gradient_norms(subject.chain(), _training_loss(subject)).log_norm_total
+    share = parts.absolute_share
     return {
-        "far_share": float(parts.absolute_share[(chain.length + 1) // 2 :].sum()),
+        "far_share": float(share[(len(share) + 1) // 2 :].sum()),
         "cancellation": parts.cancellation,
         "log_weight_gradient": parts.log_total,
         "log_first_over_last": float(norms[1] - norms[-1]),
@@ -172,8 +182,7 @@ def _exponents(subjects: Sequence[Subject], burn_in: int, most: int) -> pd.DataF
     )
 
 
-def _components(subjects: Sequence[Subject], most: int) -> pd.DataFrame:
-    parts = [temporal_components(subject.chain(), _training_loss(subject)) for subject in subjects]
+def _components(parts: Sequence[TemporalComponents], most: int) -> pd.DataFrame:
     absolute = torch.stack([part.absolute_share for part in parts])
     share = torch.stack([part.share for part in parts]).mean(0)
     beyond = absolute.flip(1).cumsum(1).flip(1).mean(0)

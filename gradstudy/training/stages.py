@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from gradstudy.measure.error_decay import rate
-from gradstudy.measure.subject import Subject
+from gradstudy.measure.through_time import Stages
 from gradstudy.models.networks import Network, linear_network
 from gradstudy.models.randomness import generator
 from gradstudy.models.recurrent import Design, Scheme, draw_recurrent
 from gradstudy.tasks.task import Task
 from gradstudy.training.supervised import Exam, Schedule, trained_subjects
-
-Stages = Mapping[str, Sequence[Subject]]
-"""The networks "before" training and, if there is one, "after" it; index i is the same network in both."""
 
 
 @dataclass(frozen=True)

@@ -178,10 +178,10 @@ def lead_over_the_vanilla_rnn(pairs: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         f"Rate of gated networks minus that of the vanilla RNN beside them, per pair of initialisations: mean over "
-        f"n = {_each(kept)} pairs with its spread (whiskers: least and largest). Blue: against the default RNN, orange: "
+        f"n = {_each(kept)} pairs; whiskers go from the least to the largest. Blue: against the default RNN, orange: "
         f"against the orthogonal one. To the right of the grey band the gated network keeps longer, to its left the "
-        f"RNN does: of {len(means)} means {int((means > 0.01).sum())} lie to the right and {int((means < -0.01).sum())} "
-        "to the left.",
+        f"RNN does: of {len(means)} means {int((means > 0.01).sum())} lie to the right and "
+        f"{int((means < -0.01).sum())} to the left.",
         "Dot plot with one row a pair; against the default RNN the gated networks lie on the right, against the "
         "orthogonal one many lie on the left.",
     )
@@ -219,12 +219,11 @@ def flow_matrices(flow: pd.DataFrame) -> Drawing:
         figure.colorbar(image, ax=axes, label="log₁₀ |∂s(t)/∂s(k)|", extend="both", shrink=0.8)
     return Drawing(
         figure,
-        f"Flow matrices on {_task_name(kept)}: how strongly state t still depends on the earlier state k (spectral norm "
-        f"of the Jacobian product, mean of logarithms over the test sequences of one network, default initialisation). "
-        f"A network that remembers is bright far below the diagonal. Colours end at 10^{least:.0f}. n = 1 network a "
-        "panel.",
-        "Triangular heat maps that are bright along the diagonal and darken away from it; the dark is reached sooner in "
-        "the vanilla network than in the gated ones.",
+        f"Flow matrices on {_task_name(kept)}: how strongly state t still depends on the earlier state k (spectral "
+        f"norm of the Jacobian product, mean of logarithms over the test sequences of one network, default "
+        f"initialisation). A network that remembers is bright far above the diagonal, up and to the left. Colours end "
+        f"at 10^{least:.0f}. n = 1 network a panel.",
+        "Triangular heat maps that are bright along the diagonal and darken away from it.",
     )
 
 
@@ -248,9 +247,8 @@ def lyapunov_spectra(exponents: pd.DataFrame) -> Drawing:
         figure,
         f"Lyapunov spectra on {_task_name(kept)}, mean over n = {int(kept['n'].min())} networks with 95 % intervals, "
         "before (dashed) and after (solid) training; the exponents of a chain of this length, from the direction that "
-        f"is kept best (left) to the one lost fastest. The largest lie between {top.min():.2f} and {top.max():.2f} nats "
-        "per link. The lower half of an LSTM's spectrum belongs to directions that its next hidden state forgets at "
-        "once.",
+        f"is kept best (left) to the one lost fastest. The largest lie between {top.min():.2f} and {top.max():.2f} "
+        "nats per link.",
         "Panels with falling curves of exponents, nearly all below zero.",
     )
 
@@ -279,8 +277,8 @@ def reach_of_the_weight_gradient(components: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         "Share of the gradient of the recurrent weights (training loss; sum of the norms |G|) that has come back over "
-        f"at least l links: mean over n = {int(kept['n'].min())} networks. Half of what the weights are told comes from "
-        "the few lags where a curve is above the dashed line.",
+        f"at least l links: mean over n = {int(kept['n'].min())} networks. Where a curve crosses the dashed line, half "
+        "of what the weights are told has come from nearer and half from farther.",
         "Two panels of falling lines on a logarithmic scale, one line an architecture and initialisation.",
     )
 
@@ -308,10 +306,11 @@ def weights_hide_the_gradient(networks: pd.DataFrame) -> Drawing:
     hidden = int(((x > -3) & (x < 1) & (y <= -10)).sum())
     return Drawing(
         figure,
-        f"What training shows, and what it does not: norm of the gradient of the recurrent weights, against how much of "
-        f"the gradient at the last state is left at the first (adding problem, whose loss is told at the end; open: "
+        f"What monitoring shows, and what it does not: norm of the gradient of the recurrent weights, against how much "
+        f"of the gradient at the last state is left at the first (adding problem, whose loss is told at the end; open: "
         f"before, filled: after training). Grey: weight gradients between 10⁻³ and 10, as anybody would call healthy; "
-        f"below the dashed line less than 10⁻¹⁰ is left. {hidden} of {len(kept)} networks are both.",
+        f"below the dashed line less than 10⁻¹⁰ is left. {hidden} of {len(kept)} marks are both; a mark is one network "
+        "at one stage.",
         "Scatter plot: the points spread over many decades vertically and over few horizontally.",
     )
 
@@ -346,5 +345,5 @@ def cell_path_and_forget_bias(networks: pd.DataFrame) -> Drawing:
         f"LSTMs: the rate of the cell path (left) and of the whole gradient of one error (right) against the one that "
         f"the forget gate's bias promises, σ(b) a link (line). With gate weights 0 the cell path keeps the promise to "
         f"{worst:.0e} nats per link. Each mark is one of n = {len(kept)} networks at one stage.",
-        "Two scatter plots with a diagonal; on the left squares lie on it, on the right all marks lie near or above it.",
+        "Two scatter plots with a diagonal; on the left squares lie on it, on the right most marks lie above it.",
     )

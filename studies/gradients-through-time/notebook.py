@@ -81,10 +81,11 @@ else:
 if perturbation > 0:
     gs.record("growth", growth(measured["before"], Probe(burn_in, "tangent", perturbation, seed)))
 else:
-    gs.record("networks", through_time.networks(measured, burn_in=burn_in))
+    gradients = through_time.weight_gradients(measured)
+    gs.record("networks", through_time.networks(measured, gradients, burn_in=burn_in))
+    gs.record("components", through_time.components(gradients))
     gs.record("signals", through_time.signals(measured))
     gs.record("exponents", through_time.exponents(measured, burn_in=burn_in))
-    gs.record("components", through_time.components(measured))
 
 # %%
 if flow_matrix:

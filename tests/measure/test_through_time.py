@@ -30,6 +30,14 @@ def drawn(architecture, updates=0, **options):
     return stages(Design(architecture, "default", 6, 2, **options), plan(updates))
 
 
+def networks(measured):
+    return through_time.networks(measured, through_time.weight_gradients(measured))
+
+
+def components(measured, **options):
+    return through_time.components(through_time.weight_gradients(measured), **options)
+
+
 @pytest.mark.parametrize("architecture", ["rnn", "gru", "textbook-gru", "lstm"])
 def test_the_rate_is_that_of_autograd_through_a_start_state(architecture):
     subject = drawn(architecture)["before"][0]
@@ -42,7 +50,7 @@ def test_the_rate_is_that_of_autograd_through_a_start_state(architecture):
 
 
 def test_linear_networks():
-    found = through_time.networks(planted_rate(-0.05, 6, plan()))
+    found = networks(planted_rate(-0.05, 6, plan()))
     for column in ("rate", "exponent"):
         np.testing.assert_allclose(found[column], -0.05, atol=1e-12)
     np.testing.assert_allclose(found["largest_sigma_1"], math.exp(-0.05))
@@ -57,28 +65,28 @@ def test_linear_networks():
 
 def test_the_weight_gradient_is_autograds_and_its_shares_add_up():
     subjects = drawn("gru")
-    row = through_time.networks(subjects).iloc[0]
+    row = networks(subjects).iloc[0]
     module, subject = subjects["before"][0].network.module, subjects["before"][0]
     (gradient,) = torch.autograd.grad(subject.criterion(module(subject.inputs)[0]), [module.weight_hh_l0])
     assert row["log_weight_gradient"] == pytest.approx(gradient.norm().log().item(), abs=1e-10)
     assert 0 < row["cancellation"] <= 1
-    table = through_time.components(subjects, most=LENGTH)
+    table = components(subjects, most=LENGTH)
     assert table["absolute_share"].sum() == pytest.approx(1, abs=1e-12)
     assert table["share"].sum() == pytest.approx(1, abs=1e-9)
     np.testing.assert_allclose(table["beyond"], table["absolute_share"][::-1].cumsum()[::-1], atol=1e-12)
     far = table.loc[table["lag"] >= LENGTH / 2, "absolute_share"].sum()
-    assert through_time.networks(subjects)["far_share"].mean() == pytest.approx(far, abs=1e-12)
+    assert networks(subjects)["far_share"].mean() == pytest.approx(far, abs=1e-12)
 
 
 @pytest.mark.parametrize(("architecture", "gate"), [("lstm", 1), ("gru", 1), ("textbook-gru", 1)])
 def test_pinned_gates(architecture, gate):
-    found = through_time.networks(drawn(architecture, gate_bias=1.5))
+    found = networks(drawn(architecture, gate_bias=1.5))
     value = 1 / (1 + math.exp(-1.5))
     np.testing.assert_allclose(found["retention"], value)
     np.testing.assert_allclose(found["log_gate"], math.log(value))
     if architecture == "lstm":
         np.testing.assert_allclose(found["cell_path_rate"], math.log(value))
-    slipped = through_time.networks(drawn(architecture, gate_bias=1.5, gate_slip=0.1))
+    slipped = networks(drawn(architecture, gate_bias=1.5, gate_slip=0.1))
     np.testing.assert_allclose(slipped["retention"], value * math.exp(-0.1))
     np.testing.assert_allclose(slipped["log_gate"], math.log(value))  # what it is said to be
 
@@ -91,13 +99,13 @@ def test_the_cell_path_is_the_product_of_the_forget_gates():
     for t in range(LENGTH):
         drive = subject.inputs[t] @ module.weight_ih_l0[rows].T + hidden[t] @ module.weight_hh_l0[rows].T
         total += torch.sigmoid(drive + gate_bias(module)).log().mean().item()
-    found = through_time.networks(drawn("lstm")).iloc[1]
+    found = networks(drawn("lstm")).iloc[1]
     assert found["cell_path_rate"] == pytest.approx(total / LENGTH, abs=1e-12)
 
 
 def test_stages_lie_below_each_other():
     both = drawn("lstm", updates=2)
-    for table in (through_time.networks, through_time.signals, through_time.exponents, through_time.components):
+    for table in (networks, through_time.signals, through_time.exponents, components):
         found = table(both)
         assert found.columns[0] == "stage"
         assert found["stage"].value_counts().nunique() == 1
@@ -118,4 +126,4 @@ def test_the_flow_of_a_linear_network():
     assert found["t"].unique().tolist() == list(range(0, LENGTH + 1, 3))
     assert (found["k"] <= found["t"]).all()
     np.testing.assert_allclose(found["log_flow"], -0.05 * (found["t"] - found["k"]), atol=1e-12)
-    np.testing.assert_allclose(through_time.networks(planted_rate(-0.05, 6, plan()))["decay_length"], 20, rtol=1e-6)
+    np.testing.assert_allclose(networks(planted_rate(-0.05, 6, plan()))["decay_length"], 20, rtol=1e-6)
