@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "chains.time": ["time_chain"],
         "chains.hooked": ["chains"],
         "chains.chain": ["Chain"],
+        "measure.gradient_flow": ["gradient_flow"],
         "measure.gradient_norms": ["gradient_norms"],
         "measure.jacobian_spectra": ["jacobian_spectra"],
         "measure.lyapunov_exponents": ["lyapunov_exponents"],
