@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "chains.chain": ["Chain"],
         "measure.block_norms": ["block_norms"],
         "measure.gate_statistics": ["gate_statistics"],
+        "measure.gradient_flow": ["gradient_flow"],
         "measure.gradient_norms": ["gradient_norms"],
         "measure.jacobian_spectra": ["jacobian_spectra"],
         "measure.lyapunov_exponents": ["lyapunov_exponents"],

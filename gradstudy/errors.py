@@ -69,6 +69,10 @@ class LinkRangeError(GradstudyError, IndexError):
     """A link, start, stop or k outside the chain."""
 
 
+class OptionError(GradstudyError, ValueError):
+    """An option that is not one of those offered."""
+
+
 # Studies
 
 

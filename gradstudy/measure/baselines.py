@@ -2,74 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+Step = Callable[[Tensor, Tensor], Tensor]
 
-def fused_forward_backward(rnn: nn.RNN, inputs: Tensor) -> None:
+
+def fused_forward_backward(module: nn.RNNBase, inputs: Tensor) -> None:
     """One training step's forward and backward pass; it does not give dL/dh_t."""
-    output, _ = rnn(inputs)
+    output, _ = module(inputs)
     output[-1].sum().backward()
-    rnn.zero_grad()
+    module.zero_grad()
 
 
-def forward_and_bare_products(rnn: nn.RNN, inputs: Tensor) -> None:
-    """The floor: the module's own forward pass and T products of a batch of vectors with W, nothing else."""
-    weight = rnn.state_dict()["weight_hh_l0"]
+def forward_and_bare_products(module: nn.RNNBase, inputs: Tensor) -> None:
+    """The floor of an nn.RNN: its own forward pass and T products of a batch of vectors with W, nothing else."""
+    weight = module.state_dict()["weight_hh_l0"]
     with torch.no_grad():
-        output, _ = rnn(inputs)
+        output, _ = module(inputs)
         vector = torch.ones_like(output[0])
         for h in output:
             vector = (vector * h) @ weight
 
 
-def stepped_cell(rnn: nn.RNN, inputs: Tensor) -> list[Tensor]:
-    """A loop of nn.RNNCell that keeps the gradient of every state."""
-    cell = nn.RNNCell(rnn.input_size, rnn.hidden_size).to(inputs)
-    cell.load_state_dict({name.replace("_l0", ""): value for name, value in rnn.state_dict().items()})
-    state = inputs.new_zeros(inputs.shape[1], rnn.hidden_size).requires_grad_()
-    states = [state]
+def stepped_cell(module: nn.RNNBase, inputs: Tensor) -> list[Tensor]:
+    """A loop of nn.RNNCell, nn.LSTMCell or nn.GRUCell that keeps the gradient of every hidden state."""
+    kind = {"LSTM": nn.LSTMCell, "GRU": nn.GRUCell}.get(module.mode, nn.RNNCell)
+    cell = kind(module.input_size, module.hidden_size).to(inputs)
+    cell.load_state_dict({name.replace("_l0", ""): value for name, value in module.state_dict().items()})
+    zero = inputs.new_zeros(inputs.shape[1], module.hidden_size)
+    state, hidden = (zero, zero) if module.mode == "LSTM" else zero, []
     for x in inputs:
         state = cell(x, state)
-        state.retain_grad()
-        states.append(state)
-    states[-1].sum().backward()
-    return [s.grad.norm(dim=-1) for s in states if s.grad is not None]
+        hidden.append(state[0] if module.mode == "LSTM" else state)
+        hidden[-1].retain_grad()
+    hidden[-1].sum().backward()
+    return [h.grad.norm(dim=-1) for h in hidden if h.grad is not None]
 
 
-def stepped_module(rnn: nn.RNN, inputs: Tensor) -> list[Tensor]:
-    """The fused module called one step at a time, keeping the gradient of every state."""
-    state = inputs.new_zeros(1, inputs.shape[1], rnn.hidden_size).requires_grad_()
-    states = [state]
+def stepped_module(module: nn.RNNBase, inputs: Tensor) -> list[Tensor]:
+    """The fused module called one step at a time, keeping the gradient of every hidden state."""
+    zero = inputs.new_zeros(1, inputs.shape[1], module.hidden_size)
+    state, hidden = (zero, zero) if module.mode == "LSTM" else zero, []
     for x in inputs:
-        _, state = rnn(x[None], state)
-        state.retain_grad()
-        states.append(state)
-    states[-1].sum().backward()
-    rnn.zero_grad()
-    return [s.grad.norm(dim=-1) for s in states if s.grad is not None]
+        _, state = module(x[None], state)
+        hidden.append(state[0] if module.mode == "LSTM" else state)
+        hidden[-1].retain_grad()
+    hidden[-1].sum().backward()
+    module.zero_grad()
+    return [h.grad.norm(dim=-1) for h in hidden if h.grad is not None]
 
 
-def chunked_jacrev(rnn: nn.RNN, inputs: Tensor) -> Tensor:
-    """All one-step Jacobians by vmap(jacrev) of the cell, in chunks of 64 timesteps."""
-    w_ih, w_hh, b_ih, b_hh = (p.detach() for p in rnn.parameters())
+def one_step(module: nn.RNNBase) -> Step:
+    """The cell's map (state, input) -> state for one row, written out; an LSTM's state is (h, c)."""
+    w_ih, w_hh, b_ih, b_hh = (p.detach() for p in module.parameters())
 
-    def cell(state: Tensor, x: Tensor) -> Tensor:
-        return torch.tanh(w_ih @ x + b_ih + w_hh @ state + b_hh)
+    def rnn(h: Tensor, x: Tensor) -> Tensor:
+        return torch.tanh(w_ih @ x + b_ih + w_hh @ h + b_hh)
 
+    def lstm(state: Tensor, x: Tensor) -> Tensor:
+        h, c = state.chunk(2)
+        i, f, g, o = (w_ih @ x + b_ih + w_hh @ h + b_hh).chunk(4)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.cat([torch.sigmoid(o) * torch.tanh(c), c])
+
+    def gru(h: Tensor, x: Tensor) -> Tensor:
+        (r_x, z_x, n_x), (r_h, z_h, n_h) = (w_ih @ x + b_ih).chunk(3), (w_hh @ h + b_hh).chunk(3)
+        z, n = torch.sigmoid(z_x + z_h), torch.tanh(n_x + torch.sigmoid(r_x + r_h) * n_h)
+        return (1 - z) * n + z * h
+
+    return {"LSTM": lstm, "GRU": gru}.get(module.mode, rnn)
+
+
+def trajectory(module: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """States before each step, from the fused module; an LSTM's cells need a loop."""
     with torch.no_grad():
-        output, _ = rnn(inputs)
-    states = torch.cat([torch.zeros_like(output[:1]), output[:-1]])
-    every = torch.func.vmap(torch.func.vmap(torch.func.jacrev(cell)))
+        output, _ = module(inputs)
+        if module.mode != "LSTM":
+            return torch.cat([torch.zeros_like(output[:1]), output[:-1]])
+        step, states = torch.func.vmap(one_step(module)), [inputs.new_zeros(inputs.shape[1], 2 * module.hidden_size)]
+        for x in inputs[:-1]:
+            states.append(step(states[-1], x))
+        return torch.stack(states)
+
+
+def chunked_jacrev(module: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """All one-step Jacobians by vmap(jacrev) of the cell, in chunks of 64 timesteps."""
+    every = torch.func.vmap(torch.func.vmap(torch.func.jacrev(one_step(module))))
+    states = trajectory(module, inputs)
     return torch.cat([every(s, x) for s, x in zip(states.split(64), inputs.split(64), strict=True)])
 
 
-def plain_product_svd(rnn: nn.RNN, inputs: Tensor) -> Tensor:
-    """The Jacobian product in float64 and its SVD; the small singular values come out wrong by many nats."""
+def chunked_jacrev_and_qr(module: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """Lyapunov exponents from all Jacobians by vmap(jacrev), with a QR decomposition at every step."""
+    basis, growth = torch.eye(2 * module.hidden_size, dtype=inputs.dtype), inputs.new_zeros(())
+    for jacobian in chunked_jacrev(module, inputs)[:, 0]:
+        basis, factor = torch.linalg.qr(jacobian @ basis)
+        growth = growth + factor.diagonal().abs().log()
+    return growth / len(inputs)
+
+
+def stepped_jacrev_and_qr(module: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """Lyapunov exponents by one jacrev and one QR decomposition a step."""
+    step = one_step(module)
+    state = inputs.new_zeros(2 * module.hidden_size)
+    basis, growth = torch.eye(2 * module.hidden_size, dtype=inputs.dtype), inputs.new_zeros(())
+    for x in inputs[:, 0]:
+        basis, factor = torch.linalg.qr(torch.func.jacrev(step)(state, x) @ basis)
+        growth = growth + factor.diagonal().abs().log()
+        state = step(state, x)
+    return growth / len(inputs)
+
+
+def plain_product_svd(module: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """The Jacobian product of an nn.RNN in float64 and its SVD; small singular values come out wrong by many nats."""
     with torch.no_grad():
-        output, _ = rnn(inputs)
-        weight = rnn.state_dict()["weight_hh_l0"]
-        product = torch.eye(rnn.hidden_size, dtype=inputs.dtype)
+        output, _ = module(inputs)
+        weight = module.state_dict()["weight_hh_l0"]
+        product = torch.eye(module.hidden_size, dtype=inputs.dtype)
         for h in output:
             product = (1 - h**2)[:, :, None] * (weight @ product)
         return torch.linalg.svdvals(product).log()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
@@ -11,20 +12,39 @@ from torch import Tensor, nn
 from gradstudy.chains.time import time_chain
 from gradstudy.measure import baselines
 from gradstudy.measure.gradient_norms import GradientNorms, gradient_norms
+from gradstudy.measure.lyapunov_exponents import lyapunov_exponents
 from gradstudy.measure.product_spectrum import product_spectrum
 from gradstudy.measure.timing import Action, peak_tensor_bytes, time_ratios
 
-Case = tuple[nn.RNN, Tensor]
+Case = tuple[nn.RNNBase, Tensor]
+
+_KINDS = {"RNN_TANH": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 
 
-def cost(
-    quantity: str, hidden: int, length: int, batch: int, *, rounds: int, stepped: bool = True, seed: int = 0
-) -> pd.DataFrame:
-    """Running time of a measurement, whole call, over that of its baselines; float32, one layer, tanh.
+@dataclass(frozen=True)
+class Size:
+    """What is measured: a module of one layer, as many inputs as units, on random inputs.
 
     Args:
-        quantity: "gradient-norms", "jacobians" or "product-spectrum".
-        hidden, length, batch: of the nn.RNN and its inputs.
+        module: "rnn" (tanh), "lstm" or "gru".
+        hidden, length, batch: H, T and B.
+    """
+
+    module: str
+    hidden: int
+    length: int
+    batch: int
+
+
+def cost(quantity: str, size: Size, *, rounds: int, stepped: bool = True, seed: int = 0) -> pd.DataFrame:
+    """Running time of a measurement, whole call, over that of its baselines.
+
+    Gradient norms and Jacobians are taken in float32, products and Lyapunov exponents in float64.
+
+    Args:
+        quantity: "gradient-norms", "jacobians", "product-spectrum" (of an nn.RNN), "lyapunov-exponents" or
+            "lyapunov-exponents-every-link" (a QR at every link; both of an LSTM, one row).
+        size: of the case.
         rounds: how often each is timed.
         stepped: also the baselines that step through time.
         seed: of weights and inputs.
@@ -32,31 +52,32 @@ def cost(
     Returns:
         See `timing.time_ratios`.
     """
-    case = _case(hidden, length, batch, seed)
-    ours, others = _ACTIONS[quantity](case)
+    ours, others = _ACTIONS[quantity](_case(size, seed))
     if not stepped:
         others = {name: action for name, action in others.items() if not name.startswith("stepped")}
     return time_ratios(ours, others, rounds=rounds)
 
 
-def memory(hidden: int, length: int, batch: int, *, seed: int = 0) -> pd.DataFrame:
+def memory(size: Size, *, seed: int = 0) -> pd.DataFrame:
     """Extra memory of `gradient_norms`, whole call, over the bytes of the stored states.
 
     Returns:
         One row: `state_bytes` ((T + 1) x batch x n numbers), `extra_states`: the most that tensors held at once, in
         units of that, the module's own output and the stored states themselves not counted.
     """
-    case = _case(hidden, length, batch, seed)
-    state_bytes = (length + 1) * batch * hidden * 4
-    output_bytes = length * batch * hidden * 4
+    case = _case(size, seed)
+    state = size.hidden * (2 if size.module == "lstm" else 1)
+    state_bytes = (size.length + 1) * size.batch * state * 4
+    output_bytes = size.length * size.batch * size.hidden * 4
     peak = peak_tensor_bytes(lambda: _whole_call(case))
     return pd.DataFrame([{"state_bytes": state_bytes, "extra_states": (peak - output_bytes) / state_bytes - 1}])
 
 
-def _case(hidden: int, length: int, batch: int, seed: int) -> Case:
+def _case(size: Size, seed: int) -> Case:
+    kind = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[size.module]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.RNN(hidden, hidden), torch.randn(length, batch, hidden)
+        return kind(size.hidden, size.hidden), torch.randn(size.length, size.batch, size.hidden)
 
 
 def _whole_call(case: Case) -> GradientNorms:
@@ -65,12 +86,14 @@ def _whole_call(case: Case) -> GradientNorms:
 
 
 def _gradient_norms(case: Case) -> tuple[Action, Mapping[str, Action]]:
-    return lambda: _whole_call(case), {
+    others: dict[str, Action] = {
         "fused forward and backward": lambda: baselines.fused_forward_backward(*case),
-        "forward and T bare products": lambda: baselines.forward_and_bare_products(*case),
         "stepped cell with retain_grad": lambda: baselines.stepped_cell(*case),
         "stepped fused module": lambda: baselines.stepped_module(*case),
     }
+    if isinstance(case[0], nn.RNN):
+        others["forward and T bare products"] = lambda: baselines.forward_and_bare_products(*case)
+    return lambda: _whole_call(case), others
 
 
 def _jacobians(case: Case) -> tuple[Action, Mapping[str, Action]]:
@@ -82,17 +105,34 @@ def _jacobians(case: Case) -> tuple[Action, Mapping[str, Action]]:
 
 
 def _product_spectrum(case: Case) -> tuple[Action, Mapping[str, Action]]:
-    rnn, inputs = case
-    double = nn.RNN(rnn.input_size, rnn.hidden_size, device="meta", dtype=torch.float64).to_empty(device="cpu")
-    double.load_state_dict(rnn.state_dict())
-    wide = inputs.double()
-    return lambda: product_spectrum(time_chain(double, wide)), {
-        "plain product and SVD (wrong digits)": lambda: baselines.plain_product_svd(double, wide)
+    wide = _double(case)
+    return lambda: product_spectrum(time_chain(*wide)), {
+        "plain product and SVD (wrong digits)": lambda: baselines.plain_product_svd(*wide)
     }
+
+
+def _lyapunov_exponents(case: Case, every: int | None = None) -> tuple[Action, Mapping[str, Action]]:
+    wide = _double(case)
+    others: dict[str, Action] = {
+        "vmap(jacrev(cell)) in chunks, QR every step": lambda: baselines.chunked_jacrev_and_qr(*wide)
+    }
+    if every is None:
+        others["stepped jacrev(cell), QR every step"] = lambda: baselines.stepped_jacrev_and_qr(*wide)
+    return lambda: lyapunov_exponents(time_chain(*wide), every=every), others
+
+
+def _double(case: Case) -> Case:
+    """The same module and inputs in float64."""
+    module, inputs = case
+    double = _KINDS[module.mode](module.input_size, module.hidden_size, device="meta", dtype=torch.float64)
+    double.to_empty(device="cpu").load_state_dict(module.state_dict())
+    return double, inputs.double()
 
 
 _ACTIONS: Mapping[str, Callable[[Case], tuple[Action, Mapping[str, Action]]]] = {
     "gradient-norms": _gradient_norms,
     "jacobians": _jacobians,
     "product-spectrum": _product_spectrum,
+    "lyapunov-exponents": _lyapunov_exponents,
+    "lyapunov-exponents-every-link": lambda case: _lyapunov_exponents(case, every=1),
 }

@@ -28,6 +28,16 @@ def jacobian_product(chain: Chain, start: int = 0, stop: int | None = None) -> T
     return product
 
 
+def log_flow(chain: Chain, norm: int | str = 2) -> Tensor:
+    """log |d s_t / d s_k| for all t >= k, every plain product formed anew; -inf for t < k; `(T + 1, T + 1, batch)`."""
+    states, batch, _ = chain.states.shape
+    found = torch.full((states, states, batch), -torch.inf, dtype=torch.float64)
+    for t in range(states):
+        for k in range(t + 1):
+            found[t, k] = torch.linalg.matrix_norm(jacobian_product(chain, k, t).double(), norm).log()
+    return found
+
+
 def total_gradients(chain: Chain, direct: Tensor) -> Tensor:
     """dL/ds_t = sum over t' >= t of (J_{t'} ... J_{t+1})^T g_{t'}, every product formed anew; `(T + 1, batch, n)`."""
     total = torch.zeros_like(direct)

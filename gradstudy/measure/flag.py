@@ -14,13 +14,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradstudy.errors import NonFiniteError
-from gradstudy.measure.graded import positive_qr
 from gradstudy.measure.stream import Map
 
 # What a stretch of links may do to a frame before it is factorised, in nats: spread its directions (rounding then costs
 # the weakest about 1e-16 e^spread), and scale it (no entry comes near the ends of float64). Planned, and put up with.
 _SPREAD, _SIZE = 15.0, 300.0
-_TOLERATED = 1.15
+_TOLERATED = 1.2
 _LONGEST = 64
 # log |R_jj| this far below the first may be the rounding of an exact zero.
 _SUSPECT = 25.0
@@ -30,7 +29,7 @@ class FlagPass:
     """A flag on its way along links, for each row of the batch.
 
     Between two factorisations the frame only meets the links. How many is planned from the last stretch; a stretch that
-    spread the frame too far is done again in shorter ones, so that the growth is that of a QR at every link to about
+    spread the frame too far is done again as a shorter one, so that the growth is that of a QR at every link to about
     1e-9 nats per link, in the least of the directions.
 
     Args:
@@ -39,7 +38,7 @@ class FlagPass:
     """
 
     def __init__(self, frame: Float[Tensor, "batch n k"], every: int | None = None) -> None:
-        self.frame = positive_qr(frame)[0]
+        self.frame = torch.linalg.qr(frame)[0]
         self.suspect: Bool[Tensor, " batch"] = torch.zeros(len(frame), dtype=torch.bool, device=frame.device)
         """Rows in which a direction may have been annihilated since `suspect` was last cleared."""
         self._every = every
@@ -61,24 +60,31 @@ class FlagPass:
         growth = torch.zeros_like(self.frame[:, 0])
         done = 0
         while done < len(links):
-            count = min(self._stretch, len(links) - done)
-            image = self.frame
-            for link in links[done : done + count]:
-                image = link(image)
-            finite = bool(torch.isfinite(image.abs().amax()))
+            images = [self.frame]
+            for link in links[done : done + self._stretch]:
+                images.append(link(images[-1]))
+            count, log_diagonal = self._factorise(images, start + done, done + len(images) - 1 == len(links))
+            growth, done = growth + log_diagonal, done + count
+        return growth
+
+    def _factorise(self, images: list[Tensor], start: int, ends: bool) -> tuple[int, Tensor]:
+        """Take the frame as many links on as it bears; that number, and the growth on the way."""
+        count = len(images) - 1
+        while True:
+            finite = bool(torch.isfinite(images[count].abs().amax()))
             if not finite and count == 1:
-                raise _not_finite(start + done + 1)
-            ends = done + count == len(links)
-            frame, factor = positive_qr(image) if ends or self._every else _triangular(image)
+                raise _not_finite(start + 1)
+            whole = ends and count == len(images) - 1
+            frame, factor = torch.linalg.qr(images[count]) if whole or self._every else _triangular(images[count])
             log_diagonal = factor.diagonal(dim1=-2, dim2=-1).abs().log()
             strain = _strain(log_diagonal) if finite else torch.inf
-            if count > 1 and (not finite or (self._every is None and strain > _TOLERATED)):
-                self._stretch = max(1, min(count - 1, int(count / strain)))
-                continue
-            self.suspect |= _annihilated(factor, log_diagonal)
-            self.frame, growth, done = frame, growth + log_diagonal, done + count
-            self._stretch = self._every or max(1, min(2 * count, int(count / max(strain, 1e-3)), _LONGEST))
-        return growth
+            if count == 1 or (finite and (self._every or strain < _TOLERATED)):
+                break
+            count = max(1, min(count - 1, int(count / strain)))
+        self.frame = frame
+        self.suspect |= _annihilated(factor, log_diagonal)
+        self._stretch = self._every or max(1, min(2 * count, round(count / max(strain, 1e-3)), _LONGEST))
+        return count, log_diagonal
 
 
 def _triangular(image: Tensor) -> tuple[Tensor, Tensor]:

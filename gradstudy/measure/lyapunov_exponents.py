@@ -126,7 +126,7 @@ def lyapunov_exponents(
         NonFiniteError: a Jacobian is not finite; named by its first timestep.
 
     Cost: a product of n x n and n x k a link, and a factorisation (an LU decomposition, a third of the price of a QR)
-    whenever the basis has spread by 16 nats, at least every 64 links. Dense Jacobians in chunks of at most 64 MB if
+    whenever the basis has spread by about 15 nats, at least every 64 links. Dense Jacobians in chunks of 64 MB if
     2k >= n, else Jacobian-vector products. Rows with links that may be singular take T products modulo a prime more.
 
     Source: Benettin, Galgani, Giorgilli and Strelcyn, Lyapunov characteristic exponents for smooth dynamical systems

@@ -14,7 +14,8 @@
 from typing import Literal
 
 # %% tags=["parameters"]
-quantity: Literal["gradient-norms", "jacobians", "product-spectrum"] = "gradient-norms"
+quantity: Literal["gradient-norms", "jacobians", "product-spectrum", "lyapunov-exponents", "lyapunov-exponents-every-link"] = "gradient-norms"  # fmt: skip
+module: Literal["rnn", "lstm", "gru"] = "rnn"
 hidden: int = 128
 length: int = 200
 batch: int = 32
@@ -24,11 +25,12 @@ seed: int = 0
 
 # %%
 import gradstudy as gs
-from gradstudy.measure.costs import cost, memory
+from gradstudy.measure.costs import Size, cost, memory
 
 # %%
-gs.record("ratios", cost(quantity, hidden, length, batch, rounds=rounds, stepped=stepped, seed=seed))
+size = Size(module, hidden, length, batch)
+gs.record("ratios", cost(quantity, size, rounds=rounds, stepped=stepped, seed=seed))
 
 # %%
 if quantity == "gradient-norms":
-    gs.record("memory", memory(hidden, length, batch, seed=seed))
+    gs.record("memory", memory(size, seed=seed))
