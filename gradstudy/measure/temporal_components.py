@@ -94,7 +94,7 @@ def temporal_components(chain: Chain, loss: Loss) -> TemporalComponents:
         links = recurrent_links(chain).double()
         direct = chain.direct_partials(loss)
         direct = Scaled(direct.scaled.double(), direct.log_scale)
-        sources = Scaled(direct.scaled[1:].clone(), direct.log_scale[1:])
+        sources = Scaled(direct.scaled[1:].clone(), direct.log_scale[1:].clone())  # adjoint overwrites
         total = adjoint(links, direct)
         whole, log_unit = _weight_gradient(links, Scaled(total.scaled[1:], total.log_scale[1:]))
         log_total = float(log_unit + whole.norm().log())

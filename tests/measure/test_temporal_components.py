@@ -96,6 +96,20 @@ def test_float32_modules_and_lags_that_underflow_float32():
     torch.testing.assert_close(found.log_norm, wide.log_norm, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("weight", [1e-3, 1.0, 1e3])
+def test_a_loss_at_every_step_of_a_chain_that_the_adjoint_has_to_rescale(weight):
+    module = PascanuRNN(INPUT, HIDDEN, "linear", generator=torch.Generator().manual_seed(2)).double()
+    with torch.no_grad():
+        module.weight_rec.mul_(weight)
+    x = torch.randn(60, BATCH, INPUT, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    scale = torch.logspace(0, -60, 60, dtype=torch.float64)[:, None, None] if weight > 1 else 1.0
+    parts = gs.temporal_components(gs.time_chain(module, x), lambda out: (out * scale).sum())
+    (whole,) = torch.autograd.grad((module(x) * scale).sum(), module.weight_rec)
+    assert parts.log_total == pytest.approx(whole.norm().log().item(), abs=1e-10)
+    assert parts.share.sum().item() == pytest.approx(1, abs=1e-10)
+    assert 0 < parts.cancellation <= 1 + 1e-12
+
+
 def test_opposite_losses_cancel():
     torch.manual_seed(0)
     rnn, x = nn.RNN(3, 6).double(), torch.randn(6, 1, 3).double()
