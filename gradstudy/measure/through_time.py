@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from gradstudy.chains.chain import Chain
+from gradstudy.chains.gru import GATES, GRULinks, TextbookGRULinks
 from gradstudy.chains.lstm import LSTMLinks
+from gradstudy.chains.vanilla import VanillaLinks
 from gradstudy.measure.error_decay import error_decay, interval, rate, spread
 from gradstudy.measure.gate_statistics import gate_statistics
 from gradstudy.measure.gradient_flow import gradient_flow
@@ -72,8 +74,9 @@ def networks(
         |dL/dW_hh|, `log_first_over_last`: log |dL/ds_1| - log |dL/ds_T|, over all rows together; `cell_path_rate`: of
         an LSTM the mean over rows and units of the log of the product of the forget gates, divided by T; `log_gate`:
         mean over units of log sigmoid(b), b the bias with which the retaining gate is said to have been drawn;
-        `retention`: mean of the retaining gate over links, rows and units; `task_loss`, `trivial_loss`. What a network
-        does not have is NaN.
+        `retention`: mean of the retaining gate over links, rows and units; `saturation`: part of the tanh, over links,
+        rows and units, that lie beyond +-0.99: of the state (RNN), the cell (LSTM) or the candidate (GRU);
+        `task_loss`, `trivial_loss`. What a network does not have is NaN.
 
     Cost: a spectrum of every one-step Jacobian and a QR sweep a network, which dominate.
     """
@@ -135,6 +138,7 @@ def _row(subject: Subject, burn_in: int) -> dict[str, float]:
         "exponent_stderr": float(top.stderr[0]),
         "decay_length": gradient_flow(chain, every=_stride(chain.length, 20)).decay_length,
         **_gates(subject, chain),
+        "saturation": _saturation(chain),
         "task_loss": subject.loss,
         "trivial_loss": subject.trivial_loss,
     }
@@ -171,6 +175,20 @@ def _gates(subject: Subject, chain: Chain) -> dict[str, float]:
         mean = float(statistics.mean[:, gate].mean())
         retention = 1 - mean if isinstance(module, TextbookGRU) else mean
     return {"cell_path_rate": path, "log_gate": log_gate, "retention": retention}
+
+
+def _saturation(chain: Chain) -> float:
+    """Part of the tanh of the states, cells or candidates that lie beyond +-0.99: nothing passes their slopes."""
+    links = chain.links
+    if isinstance(links, VanillaLinks):
+        squashed = chain.states[1:]
+    elif isinstance(links, LSTMLinks):
+        squashed = links.cells.tanh()
+    elif isinstance(links, GRULinks | TextbookGRULinks):
+        squashed = links.gates[:, :, GATES.index("candidate")]
+    else:
+        return math.nan
+    return float((squashed.abs() > 0.99).double().mean())
 
 
 def _exponents(subjects: Sequence[Subject], burn_in: int, most: int) -> pd.DataFrame:

@@ -138,11 +138,12 @@ def _in_steps(design: tuple[str, str], rows: pd.DataFrame) -> str:
 
 
 def _losses(rows: pd.DataFrame) -> str:
-    """What the networks had learnt, in words."""
-    means = rows.groupby("stage")["task_loss"].mean()
+    """What the networks had learnt, and what it did to their units, in words."""
+    loss, saturation = (rows.groupby("stage")[column].mean() for column in ("task_loss", "saturation"))
     return (
-        f"Mean loss {means['before']:.3g} before and {means['after']:.3g} after training; the best constant prediction "
-        f"has {rows['trivial_loss'].mean():.3g}."
+        f"Mean loss {loss['before']:.3g} before and {loss['after']:.3g} after training; the best constant prediction "
+        f"has {rows['trivial_loss'].mean():.3g}. Training saturates units: of the tanh of states, cells and candidates "
+        f"{saturation['before']:.0%} lie beyond ±0.99 before and {saturation['after']:.0%} after it."
     )
 
 
@@ -227,7 +228,7 @@ def flow_matrices(flow: pd.DataFrame) -> Drawing:
     )
 
 
-def lyapunov_spectra(exponents: pd.DataFrame) -> Drawing:
+def lyapunov_spectra(exponents: pd.DataFrame, networks: pd.DataFrame) -> Drawing:
     """Lyapunov spectra: how all directions of the state fare."""
     kept = _one_task(_trained(exponents))
     kept = kept[np.isfinite(kept["exponent"])]
@@ -248,8 +249,20 @@ def lyapunov_spectra(exponents: pd.DataFrame) -> Drawing:
         f"Lyapunov spectra on {_task_name(kept)}, mean over n = {int(kept['n'].min())} networks with 95 % intervals, "
         "before (dashed) and after (solid) training; the exponents of a chain of this length, from the direction that "
         f"is kept best (left) to the one lost fastest. The largest lie between {top.min():.2f} and {top.max():.2f} "
-        "nats per link.",
+        f"nats per link. {_kept_in_vain(_one_task(_trained(networks)))}",
         "Panels with falling curves of exponents, nearly all below zero.",
+    )
+
+
+def _kept_in_vain(networks: pd.DataFrame) -> str:
+    """The architecture whose best-kept direction and whose error differ most after training, in words."""
+    means = networks[networks["stage"] == "after"].groupby("architecture")[["exponent", "rate", "saturation"]].mean()
+    name = (means["exponent"] - means["rate"]).idxmax()
+    row = means.loc[name]
+    return (
+        f"That a direction is kept does not mean that an error enters it: after training the {NAMES[name]}'s largest "
+        f"exponent is {row['exponent']:.2f} and one error changes by {row['rate']:.2f} nats per link, with "
+        f"{row['saturation']:.0%} of its tanh saturated."
     )
 
 

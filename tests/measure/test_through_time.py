@@ -103,6 +103,20 @@ def test_the_cell_path_is_the_product_of_the_forget_gates():
     assert found["cell_path_rate"] == pytest.approx(total / LENGTH, abs=1e-12)
 
 
+@pytest.mark.parametrize("architecture", ["rnn", "lstm", "gru", "textbook-gru"])
+def test_saturation(architecture):
+    assert (networks(drawn(architecture))["saturation"] == 0).all()
+    measured = drawn(architecture, **({"gate_bias": 40.0} if architecture == "lstm" else {}))
+    module, rows = measured["before"][0].network.module, {"rnn": slice(0, 6)}.get(architecture, slice(12, 18))
+    with torch.no_grad():  # the state's, or the candidate's, tanh is 1; a cell that keeps everything adds it up
+        next(value for name, value in module.named_parameters() if name.startswith("bias"))[rows] = 50.0
+        if architecture == "lstm":
+            module.bias_ih_l0[:6] = 50.0
+    # The cell is t after t steps: tanh(2) = 0.964, tanh(3) = 0.995.
+    want = 1 - 2 / LENGTH if architecture == "lstm" else 1.0
+    assert networks(measured)["saturation"][0] == pytest.approx(want)
+
+
 def test_stages_lie_below_each_other():
     both = drawn("lstm", updates=2)
     for table in (networks, through_time.signals, through_time.exponents, components):
