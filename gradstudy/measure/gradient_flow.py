@@ -15,6 +15,7 @@ from torch import Tensor
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.checks import check_finite, check_index
 from gradstudy.errors import OptionError
+from gradstudy.measure.log_norms import log_frobenius_norm, log_spectral_norm
 from gradstudy.measure.result import LN10, Result
 from gradstudy.measure.straight import (
     Window,
@@ -255,13 +256,4 @@ def _rescaled(block: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
     return products.div_(divisor[:, None, :, None]).flatten(2), log_scale + peak.log().T
 
 
-def _log_spectral_norm(matrices: Tensor) -> Tensor:
-    """Of matrices whose largest entry is 1, or which are 0: no square comes near the ends of float64."""
-    return torch.linalg.eigvalsh(matrices.mT @ matrices)[..., -1].clamp(min=0).log() / 2
-
-
-def _log_frobenius_norm(matrices: Tensor) -> Tensor:
-    return torch.linalg.matrix_norm(matrices).log()
-
-
-_NORMS = {"spectral": _log_spectral_norm, "frobenius": _log_frobenius_norm}
+_NORMS = {"spectral": log_spectral_norm, "frobenius": log_frobenius_norm}

@@ -11,7 +11,7 @@ from torch import Tensor
 from gradstudy.chains.adjoint import adjoint
 from gradstudy.chains.chain import Chain, Loss
 from gradstudy.chains.closed_form import ClosedFormLinks
-from gradstudy.errors import WeightsChangedError
+from gradstudy.errors import OptionError, WeightsChangedError
 from gradstudy.measure.temporal_components import recurrent_links
 
 FORMS = ("eq9", "eq10", "code")
@@ -45,7 +45,7 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
     Raises:
         LossError, UnsupportedModuleError: as for `temporal_components`.
         WeightsChangedError: the module's weights are no longer those the chain was made from.
-        ValueError: another form.
+        OptionError: another form.
 
     Cost: as for `gradient_norms`, and one matrix product over all links, kept for the backward pass.
 
@@ -60,7 +60,12 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
         ['weight_hh_l0']
     """
     if form not in FORMS:
-        raise ValueError(f"form {form!r}; give one of {', '.join(FORMS)}")
+        raise OptionError(
+            f"form={form!r}",
+            needed=f"one of {', '.join(FORMS)}",
+            why="the paper's two forms and the code's differ by a square and by about T",
+            remedy="say which of the three is meant",
+        )
     links = recurrent_links(chain)
     with torch.no_grad():
         total = adjoint(links, chain.direct_partials(loss))

@@ -7,6 +7,7 @@ import math
 from jaxtyping import Int
 from torch import Tensor
 
+from gradstudy.errors import OptionError
 from gradstudy.measure.gradient_norms import GradientNorms
 
 
@@ -24,7 +25,7 @@ def steps_in_the_past(norms: GradientNorms, bound: float = 1e-20) -> Int[Tensor,
         `(batch,)`, from 0 to T; -1 where not even t = T reaches the bound.
 
     Raises:
-        ValueError: the bound is not positive.
+        OptionError: the bound is not positive.
 
     Cost: one pass over the norms.
 
@@ -38,7 +39,12 @@ def steps_in_the_past(norms: GradientNorms, bound: float = 1e-20) -> Int[Tensor,
         ((2,), True)
     """
     if not bound > 0:
-        raise ValueError(f"bound={bound}; give a positive bound on the squared norm, such as 1e-20")
+        raise OptionError(
+            f"bound={bound}",
+            needed="a positive bound on the squared norm",
+            why="every gradient lies at or above 0",
+            remedy="leave it out for the 1e-20 of Pascanu's code",
+        )
     log_norm = norms.log_norm if norms.log_norm_hidden is None else norms.log_norm_hidden
     above = (2 * log_norm >= math.log(bound)).flip(0)
     return above.long().cumprod(0).sum(0) - 1

@@ -1,6 +1,7 @@
-"""gate_statistics, block_norms and steps_in_the_past.
+"""gate_statistics, block_norms, cell_path and steps_in_the_past.
 
-Oracles: gates of torch's cells written out; dense Jacobians by jacrev; counts by a plain loop.
+Oracles: gates of torch's cells written out; dense Jacobians by jacrev; `product_spectrum` for the full Jacobian; closed
+forms for pinned gates; counts by a plain loop.
 """
 
 from __future__ import annotations
@@ -106,11 +107,41 @@ def test_a_gap_ends_the_count_and_an_lstm_is_read_on_its_hidden_block():
     assert int(gs.steps_in_the_past(norms, bound).max()) >= TIME - 3
 
 
+def test_cell_path_against_gates_written_out_and_product_spectrum():
+    module, x, chain = chain_of("LSTM")
+    found = gs.cell_path(chain)
+    forget = lstm_gates(module, x, chain.states)[:, :, 1]
+    for t in (0, 3, TIME):
+        torch.testing.assert_close(found.log_factor[t], forget[t:].log().sum(0), rtol=0, atol=1e-12)
+        largest = forget[t:].prod(0).amax(-1).log()
+        torch.testing.assert_close(found.log_norm[t], largest, rtol=0, atol=1e-12)
+    for t in (0, 3, TIME - 1):
+        full = gs.product_spectrum(chain, start=t).log_singular_values[:, 0]
+        torch.testing.assert_close(found.log_norm_full[t], full, rtol=0, atol=1e-9)
+    assert float(found.log_norm_full[TIME].abs().max()) == 0
+    assert list(found.to_frame(log10=True).columns) == ["t", "row", "log10_norm", "log10_norm_full"]
+    assert found.plot().get_xlabel() == "state $t$"
+
+
+@pytest.mark.parametrize("b", [0.0, 1.0, 5.0])
+def test_cell_path_of_pinned_gates_is_sigma_of_b_to_the_t(b):
+    module = nn.LSTM(1, 3).double()
+    with torch.no_grad():
+        for p in module.parameters():
+            p.zero_()
+        module.bias_hh_l0[3:6] = b
+    found = gs.cell_path(gs.time_chain(module, torch.zeros(5000, 1, 1, dtype=torch.float64)))
+    want = (5000 - torch.arange(5001, dtype=torch.float64)) * math.log(1 / (1 + math.exp(-b)))
+    torch.testing.assert_close(found.log_norm[:, 0], want, rtol=1e-12, atol=1e-12)
+
+
 def test_errors_are_named():
     _, _, chain = chain_of("RNN")
     with pytest.raises(errors.UnsupportedModuleError, match="has no gates"):
         gs.gate_statistics(chain)
     with pytest.raises(errors.UnsupportedModuleError, match=r"nn\.LSTM"):
         gs.block_norms(chain)
-    with pytest.raises(ValueError, match="positive bound"):
+    with pytest.raises(errors.UnsupportedModuleError, match=r"nn\.LSTM"):
+        gs.cell_path(chain)
+    with pytest.raises(errors.OptionError, match="positive bound"):
         gs.steps_in_the_past(gs.gradient_norms(chain, lambda out: out.sum()), 0.0)

@@ -352,3 +352,12 @@ def test_the_result_is_a_table_a_plot_and_a_line():
     assert "3 of 3" in repr(found)
     zero = gs.lyapunov_exponents(diagonal(0.5, -math.inf)).plot()
     assert "1 exponent(s) of -inf" in zero.get_title()
+
+
+def test_an_lstm_whose_links_spread_far_agrees_with_a_qr_at_every_link():
+    # Conditions of 1e5 a link: both ways round in the weakest directions, and the report of costs says how much.
+    torch.manual_seed(0)
+    chain = gs.time_chain(torch.nn.LSTM(64, 64).double(), torch.randn(200, 1, 64, dtype=torch.float64))
+    planned, every = gs.lyapunov_exponents(chain), gs.lyapunov_exponents(chain, every=1)
+    torch.testing.assert_close(planned.exponents, every.exponents, rtol=0, atol=1e-7)
+    torch.testing.assert_close(planned.exponents[:64], every.exponents[:64], rtol=0, atol=1e-9)

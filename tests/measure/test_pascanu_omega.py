@@ -115,7 +115,7 @@ def test_a_gradient_that_is_zero_counts_zero():
 def test_errors_are_named():
     module, x, loss = setting()
     chain = gs.time_chain(module, x)
-    with pytest.raises(ValueError, match="eq11"):
+    with pytest.raises(errors.OptionError, match="eq11"):
         gs.pascanu_omega(chain, loss, "eq11")
     with torch.no_grad():
         module.weight_hh_l0 += 0.1
