@@ -13,6 +13,7 @@ from gradstudy.chains.chain import Chain
 from gradstudy.chains.gru import GATES, GRULinks, TextbookGRULinks
 from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.chains.vanilla import VanillaLinks
+from gradstudy.measure.cell_path import cell_path
 from gradstudy.measure.error_decay import error_decay, interval, rate, spread
 from gradstudy.measure.gate_statistics import gate_statistics
 from gradstudy.measure.gradient_flow import gradient_flow
@@ -72,11 +73,12 @@ def networks(
         link; `decay_length` of the flow matrix, links; of the task's training loss L: `far_share`: sum over lags l >=
         T/2 of |G_l| over the sum over all lags, `cancellation`: |dL/dW_hh| / sum |G_l|, `log_weight_gradient`: log
         |dL/dW_hh|, `log_first_over_last`: log |dL/ds_1| - log |dL/ds_T|, over all rows together; `cell_path_rate`: of
-        an LSTM the mean over rows and units of the log of the product of the forget gates, divided by T; `log_gate`:
-        mean over units of log sigmoid(b), b the bias with which the retaining gate is said to have been drawn;
-        `retention`: mean of the retaining gate over links, rows and units; `saturation`: part of the tanh, over links,
-        rows and units, that lie beyond +-0.99: of the state (RNN), the cell (LSTM) or the candidate (GRU);
-        `task_loss`, `trivial_loss`. What a network does not have is NaN.
+        an LSTM the mean over rows and units of the log of the product of the forget gates, divided by T,
+        `best_cell_rate`: the same of each row's best unit, `jacobian_rate`: log spectral norm of ds_T/ds_0, mean over
+        rows, divided by T; `log_gate`: mean over units of log sigmoid(b), b the bias with which the retaining gate is
+        said to have been drawn; `retention`: mean of the retaining gate over links, rows and units; `saturation`: part
+        of the tanh, over links, rows and units, that lie beyond +-0.99: of the state (RNN), the cell (LSTM) or the
+        candidate (GRU); `task_loss`, `trivial_loss`. What a network does not have is NaN.
 
     Cost: a spectrum of every one-step Jacobian and a QR sweep a network, which dominate.
     """
@@ -165,16 +167,24 @@ def _training_loss(subject: Subject) -> Callable[[Tensor], Tensor]:
 def _gates(subject: Subject, chain: Chain) -> dict[str, float]:
     """Rate of the cell path, and what the retaining gate is said to do and does."""
     network, module = subject.network, subject.network.module
-    path = retention = log_gate = math.nan
+    mean_path = best_path = full = retention = log_gate = math.nan
     if isinstance(chain.links, LSTMLinks):
-        path = float(chain.links.forget.log().mean())
+        path = cell_path(chain)
+        sources = (path.log_factor, path.log_norm, path.log_norm_full)
+        mean_path, best_path, full = (float(values[0].mean()) / chain.length for values in sources)
     if network.gate_bias is not None:
         log_gate = float(nn.functional.logsigmoid(network.gate_bias).mean())
         statistics = gate_statistics(chain)
         gate = statistics.names.index("forget" if isinstance(module, nn.LSTM) else "update")
         mean = float(statistics.mean[:, gate].mean())
         retention = 1 - mean if isinstance(module, TextbookGRU) else mean
-    return {"cell_path_rate": path, "log_gate": log_gate, "retention": retention}
+    return {
+        "cell_path_rate": mean_path,
+        "best_cell_rate": best_path,
+        "jacobian_rate": full,
+        "log_gate": log_gate,
+        "retention": retention,
+    }
 
 
 def _saturation(chain: Chain) -> float:

@@ -339,24 +339,27 @@ def cell_path_and_forget_bias(networks: pd.DataFrame) -> Drawing:
         (kept[~before], "trained", "^", style.GREEN),
     )
     with style.context():
-        figure, axes = style.subplots(1, 2, width=style.FULL, height=2.8, sharey=True)
+        figure, axes = style.subplots(1, 3, width=style.FULL, height=2.6, sharey=True)
         for ax, column, title in (
-            (axes[0], "cell_path_rate", "the cell path: product of the forget gates"),
-            (axes[1], "rate", "the whole gradient of one error"),
+            (axes[0], "cell_path_rate", "the cell path"),
+            (axes[1], "jacobian_rate", "the full Jacobian"),
+            (axes[2], "rate", "the gradient of one error"),
         ):
             ends = np.array([kept["log_gate"].min() - 0.05, 0.02])
             ax.plot(ends, ends, color=style.BLACK, linewidth=0.8, label="log σ(b)")
             for rows, label, marker, color in groups:
                 ax.plot(rows["log_gate"], rows[column], marker, color=color, markersize=3, alpha=0.6, label=label)
             ax.set_title(title)
-            ax.set_xlabel("log σ(b), b the forget gate's bias at the start")
+            ax.set_xlabel("log σ(b)")
         axes[0].set_ylabel("rate (nats per link)")
         axes[0].legend(fontsize=6)
     worst = (kept["cell_path_rate"] - kept["log_gate"])[pinned].abs().max()
     return Drawing(
         figure,
-        f"LSTMs: the rate of the cell path (left) and of the whole gradient of one error (right) against the one that "
-        f"the forget gate's bias promises, σ(b) a link (line). With gate weights 0 the cell path keeps the promise to "
-        f"{worst:.0e} nats per link. Each mark is one of n = {len(kept)} networks at one stage.",
-        "Two scatter plots with a diagonal; on the left squares lie on it, on the right most marks lie above it.",
+        f"LSTMs: three rates against the one that the forget gate's bias b promises at the start, σ(b) a link (line). "
+        f"Left: the cell path, the product of the forget gates (mean of logarithms over units). Middle: the spectral "
+        f"norm of the full Jacobian ∂s(T)/∂s(0), h and c together. Right: the gradient of one error. With gate weights "
+        f"0 the cell path keeps the promise to {worst:.0e} nats per link. Each of the {len(kept)} marks is one network "
+        "at one stage.",
+        "Three scatter plots with a diagonal; on the left squares lie on it, elsewhere most marks lie above it.",
     )

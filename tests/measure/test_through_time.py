@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from gradstudy.measure import through_time
+from gradstudy.measure import dense, through_time
 from gradstudy.measure.error_decay import log_components, rate
 from gradstudy.models.networks import outputs
 from gradstudy.models.recurrent import Design, gate_bias
@@ -55,7 +55,7 @@ def test_linear_networks():
         np.testing.assert_allclose(found[column], -0.05, atol=1e-12)
     np.testing.assert_allclose(found["largest_sigma_1"], math.exp(-0.05))
     np.testing.assert_allclose(found["log_first_over_last"], -0.05 * (LENGTH - 1), atol=1e-12)
-    assert found[["cell_path_rate", "log_gate", "retention"]].isna().all(axis=None)
+    assert found[["cell_path_rate", "jacobian_rate", "log_gate", "retention", "saturation"]].isna().all(axis=None)
     spectrum = through_time.exponents(planted_rate(-0.05, 6, plan()))
     np.testing.assert_allclose(spectrum[["exponent", "low", "high"]], -0.05, atol=1e-12)
     assert spectrum["position"].tolist() == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -85,7 +85,10 @@ def test_pinned_gates(architecture, gate):
     np.testing.assert_allclose(found["retention"], value)
     np.testing.assert_allclose(found["log_gate"], math.log(value))
     if architecture == "lstm":
-        np.testing.assert_allclose(found["cell_path_rate"], math.log(value))
+        np.testing.assert_allclose(found[["cell_path_rate", "best_cell_rate"]], math.log(value))
+        product = dense.jacobian_product(drawn(architecture, gate_bias=1.5)["before"][0].chain())
+        norms = torch.linalg.matrix_norm(product, ord=2).log().mean().item() / LENGTH
+        assert found["jacobian_rate"][0] == pytest.approx(norms, abs=1e-12)
     slipped = networks(drawn(architecture, gate_bias=1.5, gate_slip=0.1))
     np.testing.assert_allclose(slipped["retention"], value * math.exp(-0.1))
     np.testing.assert_allclose(slipped["log_gate"], math.log(value))  # what it is said to be
