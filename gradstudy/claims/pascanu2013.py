@@ -16,9 +16,9 @@ from gradstudy.claims.intervals import mean_estimate
 WITNESS = 1e-9
 # The adversarial search has to come this near to the bound, in nats per link, or its silence says nothing.
 POWER = 1e-3
-# A weight gradient between these, and a gradient at the first state this far below that at the last (logarithms).
+# Natural logarithms between which a weight gradient looks healthy; decimal logarithm of a ratio that has vanished.
 HEALTHY = (math.log(1e-3), math.log(10.0))
-VANISHED = -10 * math.log(10.0)
+VANISHED = -10.0
 
 _GROWTH = ["growth", "growth_low", "growth_high", "growth_perturbed", "growth_perturbed_low"]
 _SIGMA_CONTROLS = (
@@ -146,17 +146,17 @@ def derivative_rate_gap(tables: Tables) -> tuple[Estimate, ...]:
 
 
 def hidden_vanishing(tables: Tables) -> tuple[Estimate, ...]:
-    """P11: least log |dL/ds_1| - log |dL/ds_T| among the networks whose |dL/dW_hh| looks healthy."""
+    """P11: least log10 |dL/ds_1| / |dL/ds_T| among the networks whose |dL/dW_hh| looks healthy."""
     rows = tables["networks"]
     _refuse_unmeasured(rows, ["log_weight_gradient", "log_first_over_last"])
     healthy = rows["log_weight_gradient"].between(*HEALTHY)
     if not healthy.any():
-        return (Estimate(math.nan, math.nan, math.nan, len(rows), "nats", "no eligible network"),)
+        return (Estimate(math.nan, math.nan, math.nan, len(rows), "powers of ten", "no eligible network"),)
     best = rows[healthy].sort_values("log_first_over_last").iloc[0]
-    value, error = float(best["log_first_over_last"]), 1e-6  # float64 adjoint over some hundred links
+    value, error = float(best["log_first_over_last"]) / math.log(10), 1e-6  # float64 adjoint over some hundred links
     condition = ", ".join(str(best[name]) for name in DESIGN)
     condition += f"; |∂L/∂W| = {math.exp(best['log_weight_gradient']):.2g}"
-    return (Estimate(value, value - error, value + error, len(rows), "nats", condition),)
+    return (Estimate(value, value - error, value + error, len(rows), "powers of ten", condition),)
 
 
 def gated_growth(tables: Tables) -> tuple[Estimate, ...]:
@@ -281,7 +281,7 @@ CLAIMS = (
         setting="The adding problem, whose loss L is told at the last step. Healthy: |∂L/∂W_hh| between 1e-3 and 10. "
         "Vanished: |∂L/∂s_1| at most 1e-10 of |∂L/∂s_T|, over all test sequences of the network together. RNN, LSTM "
         "and GRUs at their named initialisations, 32 units, 100 links, before and after training. The number is the "
-        "logarithm of that ratio.",
+        "decimal logarithm of that ratio.",
         region=Region(high=VANISHED),
         replicate="an independently drawn network",
         measure=hidden_vanishing,

@@ -28,7 +28,7 @@ Stages = Mapping[str, Sequence[Subject]]
 """Networks "before" training and, if there is one, "after" it; index i is the same network in both."""
 
 
-def signals(stages: Stages, *, most: int = 21) -> pd.DataFrame:
+def signals(stages: Stages, *, most: int = 11) -> pd.DataFrame:
     """Decay of one error with the lag: `error_decay` of each stage, with the column `stage` in front."""
     return _by_stage({stage: error_decay(subjects, most=most) for stage, subjects in stages.items()})
 
@@ -93,7 +93,7 @@ def networks(
     )
 
 
-def exponents(stages: Stages, *, burn_in: int = 0, most: int = 33) -> pd.DataFrame:
+def exponents(stages: Stages, *, burn_in: int = 0, most: int = 17) -> pd.DataFrame:
     """Lyapunov spectra, mean over networks.
 
     Returns:
@@ -104,7 +104,7 @@ def exponents(stages: Stages, *, burn_in: int = 0, most: int = 33) -> pd.DataFra
     return _by_stage({stage: _exponents(subjects, burn_in, most) for stage, subjects in stages.items()})
 
 
-def components(gradients: Mapping[str, Sequence[TemporalComponents]], *, most: int = 21) -> pd.DataFrame:
+def components(gradients: Mapping[str, Sequence[TemporalComponents]], *, most: int = 11) -> pd.DataFrame:
     """Shares of the lags in the gradient of the recurrent weights, mean over networks, from their `weight_gradients`.
 
     Returns:

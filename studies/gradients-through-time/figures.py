@@ -15,7 +15,7 @@ COLORS = {
     "update-bias-1": style.GREEN,
 }
 SHORT = {"forget-bias-1": "forget bias 1", "update-bias-1": "update bias 1"}
-STAGES = {"before": ("--", "o", "none"), "after": ("-", "o", None)}
+STAGES = {"before": "--", "after": "-"}
 DECADE = np.log(10)
 
 
@@ -39,12 +39,17 @@ def _label(architecture: str, initialisation: str) -> str:
     return f"{NAMES[architecture]}, {SHORT.get(initialisation, initialisation)}"
 
 
+def _architectures(table: pd.DataFrame) -> list:
+    """Columns of panels; the textbook GRU, drawn by default only, is near torch's and stands in the other figures."""
+    return [name for name in _present(table, "architecture", NAMES) if name != "textbook-gru"]
+
+
 def _present(table: pd.DataFrame, column: str, order: dict) -> list:
     return [value for value in order if (table[column] == value).any()]
 
 
 def _stage_legend(ax, **options) -> None:
-    for stage, (line, _, _) in STAGES.items():
+    for stage, line in STAGES.items():
         ax.plot([], [], line, color=style.GREY, label=f"{stage} training")
     ax.legend(fontsize=6, **options)
 
@@ -52,41 +57,40 @@ def _stage_legend(ax, **options) -> None:
 def _curves(ax, rows: pd.DataFrame, x: str, y: str, unit: float = 1.0) -> None:
     """One curve an initialisation and stage, with its interval as a band."""
     for name in _present(rows, "initialisation", COLORS):
-        for stage, (line, _, _) in STAGES.items():
+        for stage, line in STAGES.items():
             part = rows[(rows["initialisation"] == name) & (rows["stage"] == stage)].sort_values(x)
             label = SHORT.get(name, name) if stage == "after" else None
+            low, high = part["low"] / unit, part["high"] / unit
             ax.plot(part[x], part[y] / unit, line, color=COLORS[name], label=label)
-            ax.fill_between(
-                part[x], part["low"] / unit, part["high"] / unit, color=COLORS[name], alpha=0.2, linewidth=0
-            )
+            ax.fill_between(part[x], low, high, color=COLORS[name], alpha=0.2, linewidth=0)
 
 
 def decay_by_lag(signals: pd.DataFrame) -> Drawing:
     """How far back one error reaches."""
     kept = _trained(signals)
-    tasks, columns = _present(kept, "task", TASKS), _present(kept, "architecture", NAMES)
+    tasks, columns = _present(kept, "task", TASKS), _architectures(kept)
     with style.context():
         figure, axes = style.subplots(
-            len(tasks), len(columns), width=style.FULL, height=0.4 + 1.9 * len(tasks), sharex=True, sharey=True,
+            len(tasks), len(columns), width=style.FULL, height=0.4 + 1.6 * len(tasks), sharex=True, sharey="row",
             squeeze=False,
         )  # fmt: skip
         for row, task in zip(axes, tasks, strict=True):
             for ax, architecture in zip(row, columns, strict=True):
                 part = kept[(kept["task"] == task) & (kept["architecture"] == architecture)]
                 _curves(ax, part, "lag", "log_component", DECADE)
-                ax.set_title(f"{NAMES[architecture]}, {TASKS[task]}")
-            row[0].set_ylabel("log₁₀ |∂E/∂s(T−l)| / |∂E/∂s(T)|")
-        for ax in axes[0]:
-            ax.legend(fontsize=6, loc="lower left")
+                ax.legend(fontsize=6, loc="lower left")
+            row[0].set_ylabel(f"{TASKS[task]}\nlog₁₀ |∂E/∂s(T−l)|, relative")
+        for ax, architecture in zip(axes[0], columns, strict=True):
+            ax.set_title(NAMES[architecture])
         for ax in axes[-1]:
             ax.set_xlabel("lag l (links)")
-        _stage_legend(axes[-1][0], loc="lower left")
+        _stage_legend(axes[-1][-1], loc="lower left")
     n = int(kept["n"].min())
     return Drawing(
         figure,
         f"Decay of the gradient of one error with the lag, by architecture and initialisation, before (dashed) and "
-        f"after (solid) training: mean of logarithms over n = {n} networks, with 95 % intervals. A straight line is an "
-        "exponential decay; minus ten means that one part in ten thousand million is left.",
+        f"after (solid) training: mean of logarithms over n = {n} networks, with 95 % intervals, relative to "
+        "lag 0. A straight line is an exponential decay; −10 means that one part in ten thousand million is left.",
         "Grid of panels, one row a task and one column an architecture, with lines that fall from zero; orthogonal "
         "vanilla networks and gated networks with a bias fall more slowly than default ones.",
     )
@@ -100,7 +104,7 @@ def forgetting(networks: pd.DataFrame) -> Drawing:
     with style.context():
         figure, ax = style.subplots(height=0.9 + 0.24 * len(designs))
         for place, (architecture, initialisation) in enumerate(designs):
-            for rows, color, shift in ((before, style.GREY, 0.16), (after, COLORS[initialisation], -0.16)):
+            for rows, color, shift in ((before, style.GREY, 0.16), (after, style.BLUE, -0.16)):
                 chosen = (rows["architecture"] == architecture) & (rows["initialisation"] == initialisation)
                 rates = rows["rate"][chosen]
                 ax.plot(rates, np.full(len(rates), place + shift), "o", color=color, markersize=2.5, alpha=0.8)
@@ -116,7 +120,7 @@ def forgetting(networks: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         f"Rate at which the gradient of one error changes per link on {_task_name(kept)}, before (grey) and after "
-        f"(coloured) training; one dot a network, bars are means (n = {_each(kept)} networks a row). {' '.join(words)} "
+        f"(blue) training; one dot a network, bars are means (n = {_each(kept)} networks a row). {' '.join(words)} "
         f"{_losses(kept)}",
         "Dot plot with one row an architecture and initialisation, sorted by how much the network retains; nearly all "
         "dots lie left of zero.",
@@ -132,7 +136,7 @@ def _in_steps(design: tuple[str, str], rows: pd.DataFrame) -> str:
     if rate >= 0:
         return f"{_label(*design)} does not forget ({rate:+.2f} nats per link after training)."
     return (
-        f"After training {_label(*design)} loses {rate:.2f} nats per link: the gradient is halved every "
+        f"After training {_label(*design)} loses {-rate:.2f} nats per link: the gradient is halved every "
         f"{np.log(2) / -rate:.1f} steps."
     )
 
@@ -153,44 +157,39 @@ def lead_over_the_vanilla_rnn(pairs: pd.DataFrame) -> Drawing:
     kept = kept.assign(lead=kept["rate"] - kept["reference_rate"])
     by = ["architecture", "initialisation", "reference"]
     rows = sorted(set(map(tuple, kept[by].to_numpy().tolist())), key=lambda row: (list(NAMES).index(row[0]), *row[1:]))
-    tasks = _present(kept, "task", TASKS)
+    markers = dict(zip(TASKS, "os", strict=True))
     with style.context():
-        figure, axes = style.subplots(
-            1, len(tasks), width=style.FULL, height=0.8 + 0.17 * len(rows), sharey=True, sharex=True, squeeze=False
-        )
-        for ax, task in zip(axes[0], tasks, strict=True):
+        figure, axes = style.subplots(1, 2, width=style.FULL, height=0.8 + 0.17 * len(rows), sharey=True)
+        for ax, stage in zip(axes, STAGES, strict=True):
             for place, row in enumerate(reversed(rows)):
-                chosen = kept[(kept[by] == list(row)).all(axis=1) & (kept["task"] == task)]
-                for (stage, (_, marker, face)), shift in zip(STAGES.items(), (0.15, -0.15), strict=True):
-                    color = COLORS[row[2]]
-                    leads = chosen.loc[chosen["stage"] == stage, "lead"]
-                    if len(leads):
-                        _whisker(ax, leads.to_numpy(), place + shift, marker, color, color if face is None else face)
+                chosen = kept[(kept[by] == list(row)).all(axis=1) & (kept["stage"] == stage)]
+                for task, shift in zip(_present(chosen, "task", TASKS), (0.16, -0.16), strict=False):
+                    leads = chosen.loc[chosen["task"] == task, "lead"].to_numpy()
+                    _whisker(ax, leads, place + shift, markers[task], COLORS[row[2]])
             ax.axvline(0, color=style.BLACK, linewidth=0.6)
             ax.axvspan(-0.01, 0.01, color=style.GREY, alpha=0.3, linewidth=0)
-            ax.set_title(TASKS[task])
+            ax.set_title(f"{stage} training")
             ax.set_xlabel("rate minus the RNN's (nats per link)")
-        axes[0][0].set_yticks(range(len(rows)), [f"{_label(*row[:2])} − {row[2]} RNN" for row in reversed(rows)])
-        for stage, (_, marker, face) in STAGES.items():
-            shown = style.GREY if face is None else face
-            axes[0][0].plot([], [], marker, color=style.GREY, markerfacecolor=shown, label=f"{stage} training")
-        axes[0][0].legend(fontsize=6, loc="best")
+        axes[0].set_yticks(range(len(rows)), [f"{_label(*row[:2])} − {row[2]} RNN" for row in reversed(rows)])
+        for task in _present(kept, "task", TASKS):
+            axes[0].plot([], [], markers[task], color=style.GREY, markersize=3.5, label=TASKS[task])
+        axes[0].legend(fontsize=6, loc="lower right")
     means = kept.groupby([*by, "task", "stage"])["lead"].mean()
     return Drawing(
         figure,
         f"Rate of gated networks minus that of the vanilla RNN beside them, per pair of initialisations: mean over "
         f"n = {_each(kept)} pairs; whiskers go from the least to the largest. Blue: against the default RNN, orange: "
         f"against the orthogonal one. To the right of the grey band the gated network keeps longer, to its left the "
-        f"RNN does: of {len(means)} means {int((means > 0.01).sum())} lie to the right and "
+        f"RNN does (mind the two scales): of {len(means)} means {int((means > 0.01).sum())} lie to the right and "
         f"{int((means < -0.01).sum())} to the left.",
         "Dot plot with one row a pair; against the default RNN the gated networks lie on the right, against the "
         "orthogonal one many lie on the left.",
     )
 
 
-def _whisker(ax, values: np.ndarray, place: float, marker: str, color: str, face: str) -> None:
+def _whisker(ax, values: np.ndarray, place: float, marker: str, color: str) -> None:
     ax.plot([values.min(), values.max()], [place, place], color=color, linewidth=0.8)
-    ax.plot(values.mean(), place, marker, color=color, markerfacecolor=face, markersize=3.5)
+    ax.plot(values.mean(), place, marker, color=color, markersize=3.5)
 
 
 def flow_matrices(flow: pd.DataFrame) -> Drawing:
@@ -232,9 +231,9 @@ def lyapunov_spectra(exponents: pd.DataFrame, networks: pd.DataFrame) -> Drawing
     """Lyapunov spectra: how all directions of the state fare."""
     kept = _one_task(_trained(exponents))
     kept = kept[np.isfinite(kept["exponent"])]
-    columns = _present(kept, "architecture", NAMES)
+    columns = _architectures(kept)
     with style.context():
-        figure, axes = style.subplots(1, len(columns), width=style.FULL, height=2.4, sharey=True, squeeze=False)
+        figure, axes = style.subplots(1, len(columns), width=style.FULL, height=2.3, sharey=True, squeeze=False)
         for ax, architecture in zip(axes[0], columns, strict=True):
             _curves(ax, kept[kept["architecture"] == architecture], "position", "exponent")
             ax.axhline(0, color=style.GREY, linewidth=0.6, linestyle=":")
@@ -242,7 +241,7 @@ def lyapunov_spectra(exponents: pd.DataFrame, networks: pd.DataFrame) -> Drawing
             ax.set_xlabel("index / (n − 1)")
             ax.legend(fontsize=6, loc="lower left")
         axes[0][0].set_ylabel("exponent (nats per link)")
-        _stage_legend(axes[0][0], loc="lower left")
+        _stage_legend(axes[0][-1], loc="lower left")
     top = kept[kept["index"] == 0]["exponent"]
     return Drawing(
         figure,
@@ -269,30 +268,32 @@ def _kept_in_vain(networks: pd.DataFrame) -> str:
 def reach_of_the_weight_gradient(components: pd.DataFrame) -> Drawing:
     """How far back the update of the weights looks."""
     kept = _trained(components)
-    kept = kept[kept["initialisation"].isin(["default", "orthogonal"])]
-    tasks = _present(kept, "task", TASKS)
+    kept = _one_task(kept[kept["initialisation"].isin(["default", "orthogonal"]) & (kept["stage"] == "after")])
     colors = dict(zip(NAMES, style.PALETTE, strict=False))
     with style.context():
-        figure, axes = style.subplots(1, len(tasks), width=style.FULL, height=2.6, sharey=True, squeeze=False)
-        for ax, task in zip(axes[0], tasks, strict=True):
-            for (architecture, initialisation), rows in kept[kept["task"] == task].groupby(
-                ["architecture", "initialisation"], sort=False
-            ):
-                rows = rows[rows["stage"] == "after"].sort_values("lag")
-                line = "-" if initialisation == "default" else ":"
-                label = _label(architecture, initialisation)
-                ax.plot(rows["lag"], np.log10(rows["beyond"]), line, color=colors[architecture], label=label)
-            ax.axhline(np.log10(0.5), color=style.GREY, linewidth=0.5, linestyle="--")
-            ax.set_title(f"{TASKS[task]}, after training")
-            ax.set_xlabel("lag l (links)")
-        axes[0][0].set_ylabel("log₁₀ share from l links back or more")
-        axes[0][0].legend(fontsize=6, loc="lower left")
+        figure, ax = style.subplots(height=2.7)
+        for (architecture, initialisation), rows in kept.groupby(["architecture", "initialisation"], sort=False):
+            rows = rows.sort_values("lag")
+            line, label = "-" if initialisation == "default" else ":", _label(architecture, initialisation)
+            ax.plot(
+                rows["lag"],
+                np.log10(rows["beyond"].where(rows["beyond"] > 0)),
+                line,
+                color=colors[architecture],
+                label=label,
+            )
+        ax.axhline(np.log10(0.5), color=style.GREY, linewidth=0.5, linestyle="--")
+        ax.set_ylim(-14, 0.6)
+        ax.set_xlabel("lag l (links)")
+        ax.set_ylabel("log₁₀ share from l links back or more")
+        ax.legend(fontsize=6, loc="lower right")
     return Drawing(
         figure,
-        "Share of the gradient of the recurrent weights (training loss; sum of the norms |G|) that has come back over "
-        f"at least l links: mean over n = {int(kept['n'].min())} networks. Where a curve crosses the dashed line, half "
-        "of what the weights are told has come from nearer and half from farther.",
-        "Two panels of falling lines on a logarithmic scale, one line an architecture and initialisation.",
+        f"Share of the gradient of the recurrent weights (training loss on {_task_name(kept)}, after training; sum of "
+        f"the norms |G|) that has come back over at least l links: mean over n = {int(kept['n'].min())} networks. "
+        "Where a curve crosses the dashed line, half of what the weights are told has come from nearer and half from "
+        "farther. Shares below 10⁻¹⁴ are not drawn.",
+        "Falling lines on a logarithmic scale, one an architecture and initialisation.",
     )
 
 
@@ -310,6 +311,7 @@ def weights_hide_the_gradient(networks: pd.DataFrame) -> Drawing:
                 ax.scatter(
                     x[chosen], y[chosen], s=14, marker=markers[architecture], edgecolors=color, linewidths=0.7,
                     facecolors=color if filled else "none", label=NAMES[architecture] if filled else None,
+                    rasterized=True,
                 )  # fmt: skip
         ax.axhline(-10, color=style.BLACK, linewidth=0.6, linestyle="--")
         ax.axvspan(-3, 1, color=style.GREY, alpha=0.15, linewidth=0)
@@ -348,7 +350,16 @@ def cell_path_and_forget_bias(networks: pd.DataFrame) -> Drawing:
             ends = np.array([kept["log_gate"].min() - 0.05, 0.02])
             ax.plot(ends, ends, color=style.BLACK, linewidth=0.8, label="log σ(b)")
             for rows, label, marker, color in groups:
-                ax.plot(rows["log_gate"], rows[column], marker, color=color, markersize=3, alpha=0.6, label=label)
+                ax.plot(
+                    rows["log_gate"],
+                    rows[column],
+                    marker,
+                    color=color,
+                    markersize=3,
+                    alpha=0.6,
+                    label=label,
+                    rasterized=True,
+                )
             ax.set_title(title)
             ax.set_xlabel("log σ(b)")
         axes[0].set_ylabel("rate (nats per link)")

@@ -83,6 +83,9 @@ if perturbation > 0:
 else:
     gradients = through_time.weight_gradients(measured)
     gs.record("networks", through_time.networks(measured, gradients, burn_in=burn_in))
+
+# %%
+if updates > 0:
     gs.record("components", through_time.components(gradients))
     gs.record("signals", through_time.signals(measured))
     gs.record("exponents", through_time.exponents(measured, burn_in=burn_in))
