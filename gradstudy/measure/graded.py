@@ -8,13 +8,18 @@ upper triangular. Its singular values are those of P on the start basis.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import log
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gradstudy.measure.double_double import DoubleDouble, matrix_product, power_of_two, product_error, two_sum
+
 _MAX_SWEEPS = 60
+# What a double-double link may lose at most: less than float64 loses on an orthogonal one.
+_LOST = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +47,82 @@ def graded_pass(links: Iterable[Callable[[Tensor], Tensor]], basis: Tensor) -> G
         links: maps of blocks `(batch, n_in, k)` to `(batch, n_out, k)`, first applied first.
         basis: orthonormal start, `(batch, n, k)`.
     """
-    batch, _, k = basis.shape
-    log_diagonal = basis.new_zeros(batch, k)
-    unit = torch.eye(k, dtype=basis.dtype, device=basis.device).expand(batch, k, k)
-    worst = basis.new_ones(batch)
+    product = _GradedProduct.identity(basis)
     for link in links:
-        image = link(basis)
-        lengths = image.norm(dim=1)
-        basis, factor = positive_qr(image)
+        basis, factor = positive_qr(link(basis))
+        product = product.then(factor)
+    return product.ending_on(basis)
+
+
+def double_double_pass(links: Tensor, basis: Tensor) -> GradedFactor:
+    """Carry a basis through the links as `graded_pass` does, in double-double.
+
+    Between links the basis need not be orthonormal, only well conditioned and exactly where the link took it: with R
+    the float64 QR factor of J Z, the next basis is the double-double J Z R^-1, whatever the rounding errors in R^-1.
+    One more QR makes the last basis orthonormal. What is rounded to float64 is R alone, so the error of a value is
+    that of its logarithms, and no longer their error times the condition number of the links.
+
+    Args:
+        links: `(T, batch, n, n)`, float64, first applied first.
+        basis: orthonormal to float64, `(batch, n, k)`.
+
+    Returns:
+        The graded factor; NaN in the rows with a link too ill-conditioned even for double-double.
+
+    Cost: thirty products of n x n and n x k matrices a link.
+    """
+    product = _GradedProduct.identity(basis)
+    frame = DoubleDouble(basis, torch.zeros_like(basis))
+    size = power_of_two(links.abs().amax((2, 3), keepdim=True))
+    for link in links / size:
+        frame, factor = _double_double_qr(link, frame)
+        product = product.then(factor)
+    basis, factor = positive_qr(frame.high)
+    end = product.then(factor).ending_on(basis)
+    return replace(end, log_diagonal=end.log_diagonal + size.log2().sum(0)[:, :, 0] * log(2))
+
+
+def _double_double_qr(link: Tensor, frame: DoubleDouble) -> tuple[DoubleDouble, Tensor]:
+    """The next frame and R with link @ frame = next @ R; NaN in R where too many digits are lost."""
+    image = matrix_product(link, frame)
+    lengths = power_of_two(image.high.abs().amax(1, keepdim=True))  # else short columns lose their digits to long ones
+    image = DoubleDouble(image.high / lengths, image.low / lengths)
+    factor = torch.linalg.qr(image.high, mode="r").R
+    factor = factor * _signs(factor)[:, :, None]
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    inverse = torch.linalg.solve_triangular(factor, identity.expand_as(factor), upper=True)
+    lost = product_error(link.shape[-1]) * (inverse / lengths.mT).abs().sum(1).amax(-1)
+    factor = torch.where((lost < _LOST)[:, None, None], factor * lengths, torch.nan)
+    return matrix_product(image, inverse), factor
+
+
+@dataclass(frozen=True, eq=False)
+class _GradedProduct:
+    """R_t ... R_1 = diag(exp l) U of the links so far, with what rounding left over of l."""
+
+    log_diagonal: Tensor
+    left_over: Tensor
+    unit: Tensor
+    worst: Tensor
+
+    @classmethod
+    def identity(cls, basis: Tensor) -> _GradedProduct:
+        batch, _, k = basis.shape
+        unit = torch.eye(k, dtype=basis.dtype, device=basis.device).expand(batch, k, k)
+        return cls(basis.new_zeros(batch, k), basis.new_zeros(batch, k), unit, basis.new_ones(batch))
+
+    def then(self, factor: Tensor) -> _GradedProduct:
+        """The product with one more triangular factor, its diagonal positive, on its left."""
         diagonal = factor.diagonal(dim1=-2, dim2=-1)
-        worst = torch.maximum(worst, (lengths / diagonal).nan_to_num(nan=torch.inf).amax(-1))
+        ratio = (factor.norm(dim=1) / diagonal).nan_to_num(nan=torch.inf).amax(-1)
         # U' = (D^-1 diag(R)^-1 R D) U: the grading l_j - l_i <= 0 of the upper part only shrinks it.
-        gap = (log_diagonal[:, None, :] - log_diagonal[:, :, None]).clamp(max=300.0)
-        unit = (factor / diagonal[..., None] * torch.exp(gap)).triu() @ unit
-        log_diagonal = log_diagonal + diagonal.log()
-    return GradedFactor(log_diagonal, unit, basis, worst)
+        gap = (self.log_diagonal[:, None, :] - self.log_diagonal[:, :, None]).clamp(max=300.0)
+        unit = (factor / diagonal[..., None] * torch.exp(gap)).triu() @ self.unit
+        log_diagonal, rounding = two_sum(self.log_diagonal, diagonal.log())
+        return _GradedProduct(log_diagonal, self.left_over + rounding, unit, torch.maximum(self.worst, ratio))
+
+    def ending_on(self, basis: Tensor) -> GradedFactor:
+        return GradedFactor(self.log_diagonal + self.left_over, self.unit, basis, self.worst)
 
 
 def random_basis(batch: int, size: int, k: int, device: torch.device) -> Tensor:
@@ -69,8 +135,13 @@ def random_basis(batch: int, size: int, k: int, device: torch.device) -> Tensor:
 def positive_qr(block: Tensor) -> tuple[Tensor, Tensor]:
     """Reduced QR with a non-negative diagonal of R."""
     basis, factor = torch.linalg.qr(block)
-    signs = torch.where(factor.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(block.dtype)
+    signs = _signs(factor)
     return basis * signs[:, None, :], factor * signs[:, :, None]
+
+
+def _signs(factor: Tensor) -> Tensor:
+    """-1 where the diagonal is negative, else 1."""
+    return torch.where(factor.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(factor.dtype)
 
 
 def log_singular_values(log_scale: Tensor, columns: Tensor) -> Float[Tensor, "batch k"]:

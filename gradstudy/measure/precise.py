@@ -67,15 +67,18 @@ def precise_factor(matrices: Tensor, basis: Tensor) -> tuple[Tensor, Tensor] | N
 
 
 def _pass(matrices: list[flint.arb_mat], frame: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
-    """The orthonormal frame a pass ends on, and the triangular product."""
+    """The orthonormal frame a pass ends on, and the triangular product; ValueError if it lost too many bits.
+
+    A frame carries its rounding error into the next link only: the pivots there must be certain all the same.
+    """
     product = None
     for matrix in matrices:
         image = matrix * frame
-        upper = _cholesky((image.transpose() * image).mid())
-        frame = (image * upper.inv()).mid()
-        product = upper.mid() if product is None else (upper.mid() * product).mid()
+        upper = _cholesky(image.transpose() * image).mid()
+        frame = image.mid() * upper.inv()
+        product = upper if product is None else (upper * product).mid()
     assert product is not None
-    return frame, product
+    return frame.mid(), product
 
 
 def _exact(matrix: Tensor) -> flint.arb_mat:

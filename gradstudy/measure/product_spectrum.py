@@ -12,7 +12,13 @@ from torch import Tensor
 
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.checks import check_index
-from gradstudy.measure.graded import GradedFactor, graded_pass, log_singular_values, random_basis
+from gradstudy.measure.graded import (
+    GradedFactor,
+    double_double_pass,
+    graded_pass,
+    log_singular_values,
+    random_basis,
+)
 from gradstudy.measure.precise import exact_rank, precise_factor
 from gradstudy.measure.result import Result, tidy
 from gradstudy.measure.stream import Map
@@ -75,7 +81,8 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
     Each link is read as the float64 matrix it is. A transposed QR pass gives a start basis, a forward and a backward
     pass keep the triangular product as diag(exp l) U with l as logarithms, and one-sided Jacobi rotations take the
     singular values of that graded factor. Rows on which the two passes disagree by more than 1e-11 nats are done again
-    with as many bits as they need; singular links get their exact rank, so that exact zeros are -inf.
+    in double-double, and if that is not enough with as many bits as they need; singular links get their exact rank, so
+    that exact zeros are -inf.
 
     Args:
         chain: any chain of square links.
@@ -90,8 +97,10 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
     Raises:
         LinkRangeError: start, stop or k outside the chain.
 
-    Cost: three QR passes, O(T n^3) a row; with `k` O(T n^2 (k + 8)) a sweep, three to six sweeps as a rule. Rows that
-    need more bits take O(T n^3) operations in software, slower by some hundred times.
+    Cost: three QR passes, O(T n^3) a row; with `k` O(T n^2 (k + 8)) a sweep, three to six sweeps as a rule. Rows in
+    double-double, as those of most LSTMs with links of condition 1e3 to 1e6, take some five times as long. Rows of
+    deficient rank or with links of condition above some 1e13 take O(T n^3) operations in software, slower by some
+    hundred times.
 
     Source: the graded factor's SVD follows Demmel and Veselic, Jacobi's method is more accurate than QR, 1992.
 
@@ -126,25 +135,46 @@ def _maps(jacobians: Tensor) -> tuple[list[Map], list[Map]]:
 
 
 def _all(jacobians: Tensor) -> tuple[Tensor, Tensor, str]:
-    """All singular values: three passes, then the rows that need a rank or more bits."""
+    """All singular values: float64 passes; rows they leave uncertain in double-double; what is left in FLINT."""
     _, batch, size, _ = jacobians.shape
     forward, backward = _maps(jacobians)
     passes = [graded_pass(backward, random_basis(batch, size, size, jacobians.device))]
     for maps in (forward, backward):
         passes.append(graded_pass(maps, passes[-1].basis))
     suspect = torch.stack([one.worst for one in passes]).amax(0) > 1 / _SUSPECT
-    values = torch.full_like(passes[0].log_diagonal, torch.nan)
+    values, error = _compared(passes[1], passes[2], ~suspect)
+    rank = [exact_rank(jacobians[:, row].cpu()) if suspect[row] else size for row in range(batch)]
+    again = _uncertain(values, error) & (torch.tensor(rank, device=values.device) == size)
+    if again.any():
+        values[again], error[again] = _double_double(jacobians[:, again], passes[-1].basis[again])
+    left = _uncertain(values, error)
+    for row in left.nonzero()[:, 0].tolist():
+        values[row], error[row] = _precise(jacobians[:, row].cpu(), rank[row])
+    how = [(again & ~left, "in double-double"), (left, "with extra bits")]
+    tiers = [f"{int(rows.sum())} row(s) {name}" for rows, name in how if rows.any()]
+    return values, error, ", ".join(["graded QR passes", *tiers])
+
+
+def _compared(earlier: GradedFactor, later: GradedFactor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The later pass's values, and an error from how far the earlier pass's are; NaN and inf outside the rows."""
+    values = torch.full_like(later.log_diagonal, torch.nan)
     error = torch.full_like(values, torch.inf)
-    sound = ~suspect
-    if sound.any():
-        earlier, values[sound] = (_values(one, sound) for one in passes[1:])
-        error[sound] = _FLOOR + 10 * _running_max((values[sound] - earlier).abs())
+    if rows.any():
+        before, values[rows] = (_values(one, rows) for one in (earlier, later))
+        error[rows] = _FLOOR + 10 * _running_max((values[rows] - before).abs())
+    return values, error
+
+
+def _uncertain(values: Tensor, error: Tensor) -> Tensor:
     agree = (_AGREE_RELATIVE * values.abs().amax(-1)).clamp(_AGREE, _AGREE_MOST)
-    redo = ~(error.amax(-1) <= _FLOOR + 10 * agree)
-    for row in redo.nonzero()[:, 0].tolist():
-        values[row], error[row] = _careful(jacobians[:, row].cpu(), bool(suspect[row]))
-    how = "graded QR passes" + (f", {int(redo.sum())} row(s) with extra bits" if redo.any() else "")
-    return values, error, how
+    return ~(error.amax(-1) <= _FLOOR + 10 * agree)
+
+
+def _double_double(jacobians: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Two passes in double-double, from the basis that the passes in float64 came to."""
+    forward = double_double_pass(jacobians, basis)
+    backward = double_double_pass(jacobians.transpose(2, 3).flip(0), forward.basis)
+    return _compared(forward, backward, (forward.log_diagonal + backward.log_diagonal).isfinite().all(-1))
 
 
 def _values(factor: GradedFactor, rows: Tensor | None = None) -> Tensor:
@@ -156,10 +186,9 @@ def _running_max(gap: Tensor) -> Tensor:
     return torch.cummax(gap.nan_to_num(nan=torch.inf), dim=-1).values
 
 
-def _careful(jacobians: Tensor, suspect: bool) -> tuple[Tensor, Tensor]:
-    """One row: its exact rank if a link may be singular, then the remaining values with extra bits."""
+def _precise(jacobians: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """One row: the values that are not exactly 0, in as many bits as they need."""
     size = jacobians.shape[-1]
-    rank = exact_rank(jacobians) if suspect else size
     values = torch.full((size,), -torch.inf, dtype=torch.float64)
     error = torch.zeros(size, dtype=torch.float64)
     if rank == 0:
@@ -170,7 +199,7 @@ def _careful(jacobians: Tensor, suspect: bool) -> tuple[Tensor, Tensor]:
         return values, error
     log_diagonal, unit = found
     values[:rank] = log_singular_values(log_diagonal[None], unit.T[None])[0]
-    error[:rank] = _FLOOR
+    error[:rank] = torch.where(values[:rank].isfinite(), _FLOOR, torch.inf)
     return values, error
 
 

@@ -1,7 +1,8 @@
 """product_spectrum.
 
-Oracles: the plain product in 300 to 2,500 digits (mpmath, `measure.dense`) on the same float64 links; exact rank by
-rational arithmetic (fractions); closed forms for orthogonal, diagonal and constant chains.
+Oracles: the plain product in 200 to 9,000 digits (mpmath, `measure.dense`) on the same float64 links; QR passes in
+FLINT's arithmetic where that is too slow; exact rank by rational arithmetic (fractions); closed forms for orthogonal,
+diagonal and constant chains.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import torch
 import gradstudy as gs
 from gradstudy import errors
 from gradstudy.measure import dense
+from gradstudy.measure.graded import log_singular_values, random_basis
+from gradstudy.measure.precise import precise_factor
 from gradstudy.models.pascanu import PascanuRNN
 
 
@@ -29,6 +32,19 @@ def rnn_chain(kind, seed, *, size=8, steps=60, gain=1.0, nonlinearity="tanh"):
     return gs.time_chain(net, torch.randn(steps, 1, 2).double())
 
 
+def gated_chain(kind, seed, *, size, steps=60, batch=1):
+    torch.manual_seed(seed)
+    net = getattr(torch.nn, kind)(2, size).double()
+    return gs.time_chain(net, torch.randn(steps, batch, 2, dtype=torch.float64))
+
+
+def linear_chain(matrices):
+    """The chain whose links are the matrices, `(T, n, n)`."""
+    steps = torch.arange(len(matrices), dtype=torch.float64)[:, None, None]
+    cell = lambda u, s: torch.einsum("bij,bj->bi", matrices[u[:, 0].long()], s)  # noqa: E731
+    return gs.time_chain(cell, steps, torch.zeros(1, matrices.shape[-1], dtype=torch.float64))
+
+
 def links(chain):
     return torch.stack([chain.jacobian(t)[0] for t in range(1, chain.length + 1)]).double()
 
@@ -36,7 +52,20 @@ def links(chain):
 def check(chain, digits):
     """Every value within 1e-9 nats, and the error bound between the true error and 100 times it + 1e-9."""
     spectrum = gs.product_spectrum(chain)
-    want = torch.tensor(dense.log_singular_values(links(chain), digits), dtype=torch.float64)
+    calibrated(spectrum, torch.tensor(dense.log_singular_values(links(chain), digits), dtype=torch.float64))
+    return spectrum
+
+
+def check_with_flint(chain):
+    """The same against QR passes in FLINT's arithmetic."""
+    spectrum, matrices = gs.product_spectrum(chain), links(chain)
+    size = matrices.shape[-1]
+    log_diagonal, unit = precise_factor(matrices, random_basis(1, size, size, matrices.device)[0])
+    calibrated(spectrum, log_singular_values(log_diagonal[None], unit.T[None])[0])
+    return spectrum
+
+
+def calibrated(spectrum, want):
     error = (spectrum.log_singular_values[0] - want).abs()
     assert error.max() <= 1e-9
     assert (spectrum.error[0] >= error).all()
@@ -47,6 +76,57 @@ def check(chain, digits):
 def test_twenty_seeds_against_high_precision(kind):
     for seed in range(20):
         check(rnn_chain(kind, seed), digits=600)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("GRU", 8), ("LSTM", 6)])
+def test_twenty_seeds_of_gated_cells_against_high_precision(kind, size):
+    spectra = [check(gated_chain(kind, seed, size=size), digits=1200) for seed in range(20)]
+    # The LSTM's links are of condition 1e3 to 1e6 ; double-double is for them.
+    assert any("double-double" in spectrum.method for spectrum in spectra) == (kind == "LSTM")
+    assert not any("extra bits" in spectrum.method for spectrum in spectra)
+
+
+@pytest.mark.parametrize(("size", "steps"), [(24, 80), (3, 2000)])
+def test_large_and_long_lstm_against_flint(size, steps):
+    spectrum = check_with_flint(gated_chain("LSTM", 0, size=size, steps=steps))
+    assert "1 row(s) in double-double" in spectrum.method
+
+
+@pytest.mark.parametrize("decades", range(9, 14))
+@pytest.mark.parametrize("kind", ["spread", "rows", "two clusters"])
+def test_ill_conditioned_links(kind, decades):
+    torch.manual_seed(decades)
+    left, right = torch.linalg.qr(torch.randn(2, 8, 6, 6, dtype=torch.float64))[0]
+    spectrum = 10.0 ** -torch.linspace(0, decades, 6, dtype=torch.float64)
+    matrices = {
+        "spread": left * spectrum @ right,
+        "rows": spectrum[:, None] * torch.randn(8, 6, 6, dtype=torch.float64),
+        "two clusters": left * torch.where(torch.arange(6) < 3, 1.0, spectrum[-1]) @ right,
+    }[kind]
+    for steps in (1, 3, 8):
+        check(linear_chain(matrices[:steps]), digits=800)
+
+
+@pytest.mark.parametrize("kind", ["entries", "rows", "columns"])
+def test_links_that_range_from_1e_minus_150_to_1e150(kind):
+    shape = {"entries": (2, 8, 8), "rows": (2, 8, 1), "columns": (2, 1, 8)}[kind]
+    for seed in range(3):
+        torch.manual_seed(seed)
+        sizes = 10.0 ** (300 * torch.rand(shape, dtype=torch.float64) - 150)
+        spectrum = check(linear_chain(sizes * torch.randn(2, 8, 8, dtype=torch.float64)), digits=5000)
+        assert "1 row(s) with extra bits" in spectrum.method
+
+
+def test_rows_in_double_double_and_in_float64_do_not_influence_each_other():
+    chain = gated_chain("LSTM", 1, size=24, batch=3)
+    together = gs.product_spectrum(chain)
+    assert "2 row(s) in double-double" in together.method
+    torch.manual_seed(1)
+    net = torch.nn.LSTM(2, 24).double()
+    x = torch.randn(60, 3, 2, dtype=torch.float64)
+    for row in range(3):
+        alone = gs.product_spectrum(gs.time_chain(net, x[:, [row]])).log_singular_values
+        torch.testing.assert_close(together.log_singular_values[[row]], alone, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize(("kind", "gain"), [("gaussian", 2.0), ("gaussian", 4.0), ("orthogonal", 6.0)])
