@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("references.bib")
 # The file is the project's own and keeps to this form: one field a line, every value in braces.
 _ENTRY = re.compile(r"^@(?P<kind>\w+)\{(?P<key>[^,\s]+),\n(?P<fields>.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", re.MULTILINE)
-_ACCENTS = {'\\"a': "ä", '\\"o': "ö", '\\"u': "ü", "\\'e": "é", "\\'c": "ć", "\\vc": "č"}
+_ACCENTS = {'\\"a': "ä", '\\"e': "ë", '\\"o': "ö", '\\"u': "ü", "\\'e": "é", "\\'c": "ć", "\\vc": "č"}
 
 
 def cited(keys: Iterable[str]) -> list[dict[str, str]]:

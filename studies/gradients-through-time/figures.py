@@ -114,7 +114,7 @@ def forgetting(networks: pd.DataFrame) -> Drawing:
         ax.set_xlabel("rate of the gradient (nats per link)")
         ax.plot([], [], "o", color=style.GREY, markersize=2.5, label="before training")
         ax.plot([], [], "o", color=style.BLUE, markersize=2.5, label="after training")
-        ax.legend(loc="upper left", fontsize=6)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=6)
     extremes = [(design, kept.set_index(["architecture", "initialisation"]).loc[design]) for design in designs]
     words = [_in_steps(design, rows) for design, rows in (extremes[0], extremes[-1])]
     return Drawing(
