@@ -67,7 +67,7 @@ def test_reports_and_index_are_built_from_runs(study: Study, tmp_path: Path):
     assert rows[0]["verdict"] == "SUPPORTED"
     index = (folder / "index.html").read_text(encoding="utf-8")
     assert 'href="made-up/index.html"' in index
-    assert "data:image/svg+xml;base64," in index
+    assert "data:image/png;base64," in index
     assert "<script>" not in index
 
 
@@ -154,8 +154,8 @@ def test_a_report_that_lost_a_file_is_built_again(study: Study, tmp_path: Path, 
 def test_an_index_over_a_report_that_lost_its_figure_is_refused_by_name(study: Study, tmp_path: Path):
     leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)
-    (folder / "made-up" / "figures" / "growth.svg").unlink()
-    with pytest.raises(ReportError, match=r"figures/growth\.svg of the report made-up"):
+    (folder / "made-up" / "figures" / "growth.png").unlink()
+    with pytest.raises(ReportError, match=r"figures/growth\.png of the report made-up"):
         build_all([], "standard", tmp_path)
 
 
