@@ -171,6 +171,7 @@ def lead_over_the_vanilla_rnn(pairs: pd.DataFrame) -> Drawing:
             ax.set_title(f"{stage} training")
             ax.set_xlabel("rate minus the RNN's (nats per link)")
         axes[0].set_yticks(range(len(rows)), [f"{_label(*row[:2])} − {row[2]} RNN" for row in reversed(rows)])
+        axes[0].set_ylim(-0.6, len(rows) - 0.4)
         for task in _present(kept, "task", TASKS):
             axes[0].plot([], [], markers[task], color=style.GREY, markersize=3.5, label=TASKS[task])
         axes[0].legend(fontsize=6, loc="lower right")
