@@ -29,6 +29,9 @@ class Links(Protocol):
     def vjp(self, t: int, u: Tensor) -> Tensor:
         """J_t^T u for each row of the batch."""
 
+    def vjp_double(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u with the product in float64."""
+
     def jacobians(self, start: int, stop: int) -> Tensor:
         """Dense Jacobians of the links start + 1 .. stop, `(stop - start, batch, n_out, n_in)`."""
 
@@ -78,6 +81,10 @@ class CellLinks:
         """J_t^T u by one reverse-mode pass a vector."""
         pull = torch.func.vjp(self._step(t), self.states[t - 1])[1]
         return self._each(lambda cotangent: pull(cotangent)[0], u)
+
+    def vjp_double(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u, rounded as the cell rounds it."""
+        return self.vjp(t, u).double()
 
     def accumulate(self, start: int, totals: Tensor) -> None:
         """totals[i - 1] += J_{start + i}^T totals[i], one link after another."""

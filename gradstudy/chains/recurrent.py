@@ -303,12 +303,13 @@ def _at_states(call: RecurrentCall, place: Place, run: Run, direct: Scaled, ends
     scaled[1:, :, size:] = 0
     log_scale = direct.log_scale.flip(0) if place.reverse else direct.log_scale
     found = Scaled(scaled, torch.cat([torch.zeros_like(log_scale[:1]), log_scale]))
-    for part, end in enumerate(ends):
-        if end is not None:
-            found.scaled[-1] *= torch.exp(found.log_scale[-1]).to(scaled.dtype)[:, None]
-            # On the scale 1: the gradient at h_n comes from the loss itself, in the user's own numbers.
-            found.log_scale[-1] = 0.0
-            found.scaled[-1, :, part * size : (part + 1) * size] += call.at(place, end)
+    if any(end is not None for end in ends):
+        last = scaled.new_zeros(scaled[-1:].shape)
+        for part, end in enumerate(ends):
+            if end is not None:
+                last[0, :, part * size : (part + 1) * size] = call.at(place, end)
+        total = found[-1:] + Scaled.of(last)
+        found.scaled[-1:], found.log_scale[-1:] = total.scaled, total.log_scale
     return found
 
 
