@@ -29,7 +29,8 @@ class Chain:
         names: T + 1 names of the states.
         method: how the links are differentiated.
         partials: maps a loss to its direct partials with respect to the states.
-        weight: the module's own recurrent matrix, for what must carry a gradient to it; None for a callable cell.
+        weight: gives the module's own recurrent matrix as it now is, for what must carry a gradient to it; None for a
+            callable cell.
 
     Example:
         >>> import torch, gradstudy as gs
@@ -44,7 +45,7 @@ class Chain:
     names: tuple[str, ...]
     method: str
     partials: Callable[[Tensor], Scaled] = field(repr=False)
-    weight: Tensor | None = field(default=None, repr=False)
+    weight: Callable[[], Tensor] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         _, batch, size = self.states.shape

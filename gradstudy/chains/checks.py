@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from gradstudy.errors import (
     DropoutError,
@@ -116,16 +117,39 @@ def _first_not_finite(values: Tensor) -> int | None:
 
 
 def check_module_dtype(module: nn.Module) -> None:
-    """Raise DTypeError or NonFiniteError for weights that cannot be measured."""
+    """Raise a named error for weights that cannot be measured."""
     for name, weight in module.named_parameters():
-        if weight.is_complex() or not weight.is_floating_point():
+        if weight.dtype not in (torch.float32, torch.float64):
             raise DTypeError(
                 f"weight {name} of dtype {weight.dtype}",
-                needed="real floating point weights",
-                why="gradients are measured as Euclidean norms of real vectors",
-                remedy="use a real module, for instance module.float() or module.double()",
+                needed="float32 or float64 weights",
+                why="gradients are norms of real vectors, and half precision has no digits left after a few links",
+                remedy="measure the same weights in more digits: module.float() or module.double()",
+            )
+        if weight.is_meta:
+            raise unsupported(
+                f"weight {name} on the meta device", "weights with values", "call module.to_empty and load its weights"
             )
         check_finite(f"weight {name}", weight.detach())
+
+
+def refuse_moving_weights(module: nn.Module) -> None:
+    """Raise UnsupportedModuleError for parametrized weights that are others each time they are read."""
+    if not parametrize.is_parametrized(module):
+        return
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    with torch.no_grad():
+        for name in module.parametrizations:  # type: ignore[union-attr]
+            getattr(module, name)
+        moved = [name for name, buffer in module.named_buffers() if not torch.equal(buffer, before[name])]
+        for name in moved:
+            module.get_buffer(name).copy_(before[name])
+    if moved:
+        raise unsupported(
+            f"a parametrized module whose weights change when they are read ({', '.join(moved)})",
+            "weights that stay, as spectral_norm's do in eval mode",
+            "call module.eval() for the measurement",
+        )
 
 
 def check_shape(name: str, value: Tensor, expected: tuple[int | None, ...], layout: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from gradstudy.chains.checks import (
     check_tensor,
     refuse_context,
     refuse_dropout,
+    refuse_moving_weights,
     unsupported,
 )
 from gradstudy.chains.closed_form import ClosedFormLinks
@@ -126,7 +127,11 @@ class RecurrentCall:
 
 def check_module(module: nn.RNNBase) -> None:
     """Raise a named error unless the module is one that can be measured, whatever its inputs."""
-    if type(module).forward not in (nn.RNN.forward, nn.LSTM.forward, nn.GRU.forward):
+    kind, own = type(module), vars(module)
+    inherited = (
+        kind.forward in (nn.RNN.forward, nn.LSTM.forward, nn.GRU.forward) and kind.__call__ is nn.Module.__call__
+    )
+    if not inherited or "forward" in own:
         raise unsupported(
             f"{type(module).__name__}, whose forward is not that of nn.RNN, nn.LSTM or nn.GRU",
             "one of these three as they are",
@@ -140,6 +145,12 @@ def check_module(module: nn.RNNBase) -> None:
         )
     refuse_dropout(module)
     check_module_dtype(module)
+    refuse_moving_weights(module)
+
+
+def given(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The inputs and the state among the arguments of a call of a recurrent module."""
+    return args[0] if args else kwargs["input"], args[1] if len(args) > 1 else kwargs.get("hx")
 
 
 def check_call(module: nn.RNNBase, inputs: object, state: object) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -268,7 +279,7 @@ def recurrent_chain(call: RecurrentCall, place: Place, runs: Runs) -> Chain:
         names=tuple(f"{symbol}_{t}" for t in range(len(run.states))),
         method=f"{call.module.mode.lower()} layer {place.layer}{direction}, closed form",
         partials=_partials(call, place, runs),
-        weight=getattr(call.module, f"weight_hh_{place.suffix}"),
+        weight=lambda: getattr(call.module, f"weight_hh_{place.suffix}"),
     )
 
 

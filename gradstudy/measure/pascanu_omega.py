@@ -45,7 +45,7 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
     Raises:
         LossError, UnsupportedModuleError: as for `temporal_components`.
         WeightsChangedError: the module's weights are no longer those the chain was made from.
-        OptionError: another form.
+        OptionError: another form, or a bound that is not positive.
 
     Cost: as for `gradient_norms`, and one matrix product over all links, kept for the backward pass.
 
@@ -65,6 +65,13 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
             needed=f"one of {', '.join(FORMS)}",
             why="the paper's two forms and the code's differ by a square and by about T",
             remedy="say which of the three is meant",
+        )
+    if not bound > 0:
+        raise OptionError(
+            f"bound={bound}",
+            needed="a positive bound on the squared norm",
+            why="every gradient lies at or above 0",
+            remedy="leave it out for the 1e-20 of the released code",
         )
     links = recurrent_links(chain)
     with torch.no_grad():
@@ -88,11 +95,12 @@ def _ratio(abreast: ClosedFormLinks, rows: Tensor) -> Tensor:
 def _live(chain: Chain, links: ClosedFormLinks) -> Tensor:
     """The module's own weight, if it still is the one that was measured."""
     assert chain.weight is not None
-    if not torch.equal(chain.weight.detach(), links.weight):
+    weight = chain.weight()
+    if not torch.equal(weight.detach(), links.weight):
         raise WeightsChangedError(
             "a chain whose module has been trained since",
             needed="a chain made from the module's present weights",
             why="the states would belong to one set of weights and the gradient to another",
             remedy="call time_chain again after each update",
         )
-    return chain.weight
+    return weight
