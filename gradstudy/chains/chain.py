@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.adjoint import Scaled
-from gradstudy.chains.checks import check_index, check_partials, check_vectors, refuse_context
+from gradstudy.chains.checks import check_index, check_partials, check_vectors, refuse_context, unsupported
 from gradstudy.chains.links import Links
 from gradstudy.errors import LossError, NonFiniteError
 
@@ -73,7 +73,7 @@ class Chain:
 
         Raises:
             LinkRangeError: t is not a link of the chain.
-            InputShapeError: v is not of that shape.
+            InputShapeError, DTypeError, NonFiniteError: v is not of that shape or dtype, or not finite.
         """
         self._check(t)
         check_vectors("v", v, self.states[0])
@@ -111,6 +111,16 @@ class Chain:
 
     def _check(self, t: int) -> None:
         check_index("link t", t, 1, self.length, "link t maps state t-1 to state t; count links from 1")
+
+
+def check_chain(chain: object) -> None:
+    """Raise UnsupportedModuleError unless it is a chain."""
+    if not isinstance(chain, Chain):
+        raise unsupported(
+            f"a {type(chain).__name__} where a chain is needed",
+            "a Chain",
+            "make one with gs.time_chain(module, inputs), or take one by name from gs.chains(model, ...)",
+        )
 
 
 def check_loss(loss: object) -> None:

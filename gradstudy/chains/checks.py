@@ -12,6 +12,7 @@ from gradstudy.errors import (
     InputShapeError,
     LinkRangeError,
     NonFiniteError,
+    OptionError,
     UnsupportedModuleError,
 )
 
@@ -36,9 +37,10 @@ def check_tensor(name: str, value: object, dtype: torch.dtype) -> Tensor:
     return value
 
 
-def check_vectors(name: str, value: Tensor, state: Tensor) -> None:
-    """Raise InputShapeError unless the value is one vector, or a block of k vectors, a row of the state."""
+def check_vectors(name: str, value: object, state: Tensor) -> None:
+    """Raise a named error unless the value is one vector, or a block of k vectors, a row of the state."""
     batch, size = state.shape
+    value = check_tensor(name, value, state.dtype)
     if value.shape[:2] != (batch, size) or value.dim() > 3:
         raise InputShapeError(
             f"{name} of shape {tuple(value.shape)}",
@@ -58,6 +60,14 @@ def check_index(name: str, value: object, low: int, high: int, meaning: str) -> 
             remedy=meaning,
         )
     return value
+
+
+def check_positive(name: str, value: object, remedy: str) -> None:
+    """Raise OptionError unless the value is a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise OptionError(
+            f"{name}={value!r}", needed="a number above 0", why="all or nothing would pass", remedy=remedy
+        )
 
 
 def refuse_context() -> None:

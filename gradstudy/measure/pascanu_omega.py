@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradstudy.chains.adjoint import adjoint
 from gradstudy.chains.chain import Chain, Loss
+from gradstudy.chains.checks import check_positive
 from gradstudy.chains.closed_form import ClosedFormLinks
 from gradstudy.errors import OptionError, WeightsChangedError
 from gradstudy.measure.temporal_components import recurrent_links
@@ -40,7 +41,7 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
 
     Returns:
         A scalar in the chain's dtype with gradient to the module's recurrent weight (`weight_hh_l*`, `weight_rec`)
-        and to nothing else.
+        (behind a parametrization: to what the weight is made of) and to nothing else; none under `torch.no_grad`.
 
     Raises:
         LossError, UnsupportedModuleError: as for `temporal_components`.
@@ -66,13 +67,7 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
             why="the paper's two forms and the code's differ by a square and by about T",
             remedy="say which of the three is meant",
         )
-    if not bound > 0:
-        raise OptionError(
-            f"bound={bound}",
-            needed="a positive bound on the squared norm",
-            why="every gradient lies at or above 0",
-            remedy="leave it out for the 1e-20 of the released code",
-        )
+    check_positive("bound", bound, "leave it out for the 1e-20 of the released code")
     links = recurrent_links(chain)
     with torch.no_grad():
         total = adjoint(links, chain.direct_partials(loss))

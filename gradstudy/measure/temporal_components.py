@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.adjoint import Scaled, adjoint
-from gradstudy.chains.chain import Chain, Loss
+from gradstudy.chains.chain import Chain, Loss, check_chain
 from gradstudy.chains.closed_form import ClosedFormLinks
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.measure.result import LN10, Result
@@ -112,6 +112,7 @@ def recurrent_links(chain: Chain) -> ClosedFormLinks:
     Raises:
         UnsupportedModuleError: they are those of a callable cell.
     """
+    check_chain(chain)
     if not isinstance(chain.links, ClosedFormLinks):
         raise UnsupportedModuleError(
             f"a chain of a {chain.method}",
