@@ -66,7 +66,10 @@ def check_positive(name: str, value: object, remedy: str) -> None:
     """Raise OptionError unless the value is a number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise OptionError(
-            f"{name}={value!r}", needed="a number above 0", why="all or nothing would pass", remedy=remedy
+            f"{name}={value!r}",
+            needed="a positive number",
+            why="with anything else all would count, or nothing",
+            remedy=remedy,
         )
 
 
