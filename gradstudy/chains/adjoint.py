@@ -15,10 +15,10 @@ from gradstudy.chains.links import Links
 # again, so that float32's squares (smallest 1e-38) never cost a norm its digits.
 _LONGEST = 64
 _LEAST, _MOST = math.exp(-35), math.exp(35)
+# Entries below this may lose digits to float32's underflow, the row's smaller ones first.
+_LITTLE = 1e-15
 # A row between these needs no scale of its own yet.
 _PLAIN = 12.0
-# From a norm above this a row becomes exactly 0 only where the link says so, not by underflow.
-_SURE = math.exp(-18)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,28 @@ class Scaled:
         """Vectors as they are, on the scale 1."""
         return cls(vectors, torch.zeros(vectors.shape[:2], dtype=torch.float64, device=vectors.device))
 
-    def __add__(self, other: Scaled) -> Scaled:
-        log_scale = torch.maximum(self.log_scale, other.log_scale)
-        return Scaled(self._on(log_scale) + other._on(log_scale), log_scale)
+    def __getitem__(self, states: slice) -> Scaled:
+        return Scaled(self.scaled[states], self.log_scale[states])
 
-    def _on(self, log_scale: Tensor) -> Tensor:
-        return self.scaled * torch.exp(self.log_scale - log_scale).to(self.scaled.dtype)[..., None]
+    def __add__(self, other: Scaled) -> Scaled:
+        log_scale = _zero_if_infinite(torch.maximum(self.log_peak, other.log_peak))
+        return Scaled(self.on(log_scale).scaled + other.on(log_scale).scaled, log_scale)
+
+    @property
+    def log_peak(self) -> Tensor:
+        """Natural logarithm of each vector's largest entry, -inf for exact zeros."""
+        return self.log_scale + _peak(self.scaled).double().log()
+
+    def on(self, log_scale: Tensor) -> Scaled:
+        """The same vectors on other scales, none of them far below the vector's largest entry."""
+        # In float64, where the factor of a float32 vector cannot overflow; an exact zero has any scale and stays 0.
+        factor = torch.exp((self.log_scale - log_scale).clamp(max=709.0))
+        return Scaled(self.scaled.clone().mul_(factor[..., None]), log_scale)
+
+    @property
+    def normalised(self) -> Scaled:
+        """The same vectors, each on the scale of its largest entry; exact zeros on the scale 1."""
+        return self.on(_zero_if_infinite(self.log_peak))
 
     @property
     def vectors(self) -> Tensor:
@@ -54,16 +70,16 @@ class Scaled:
     def log_norm(self) -> Float[Tensor, "states batch"]:
         """Natural logarithm of the Euclidean norm of each vector, float64; -inf for exact zeros."""
         # Piece by piece: a second copy of the states would be the largest thing in memory.
-        return self.log_scale + torch.cat([_log_row_norm(piece) for piece in self.scaled.split(_LONGEST)])
+        return self.log_scale + torch.cat([log_row_norm(piece) for piece in self.scaled.split(_LONGEST)])
 
 
-def _log_row_norm(x: Tensor) -> Tensor:
+def log_row_norm(x: Tensor) -> Tensor:
     """log of the Euclidean norm over the last axis in float64, without under- or overflow of the squares."""
     norm = torch.linalg.vector_norm(x, dim=-1)
     if bool(((norm > _LEAST) & (norm < _MOST)).all()):
         return norm.double().log()
     peak = _peak(x)
-    unit = x / _nonzero(peak)[..., None]
+    unit = x / torch.where(peak == 0, 1.0, peak)[..., None]
     return peak.double().log() + torch.linalg.vector_norm(unit, dim=-1).double().clamp(min=1e-300).log()
 
 
@@ -71,26 +87,8 @@ def _peak(x: Tensor) -> Tensor:
     return x.abs().amax(-1)
 
 
-def _nonzero(peak: Tensor) -> Tensor:
-    return torch.where(peak == 0, torch.ones_like(peak), peak)
-
-
-@dataclass(frozen=True, eq=False)
-class _Carry:
-    """What arrives from the later states, `row * exp(log_scale)`; the largest entry is 1 where the scale is not 0."""
-
-    row: Tensor
-    log_scale: Tensor
-
-    @classmethod
-    def of(cls, row: Tensor, log_scale: Tensor) -> _Carry:
-        """Keep the scale 1 while the row's entries are of a size that floating point likes."""
-        log_peak = _peak(row).double().log()
-        total = log_scale + log_peak
-        plain = (total.abs() < _PLAIN) | torch.isneginf(log_peak)
-        log_scale_new = torch.where(plain, torch.zeros_like(total), total)
-        factor = torch.exp(torch.where(torch.isneginf(log_peak), log_peak.new_zeros(()), log_scale - log_scale_new))
-        return cls(row * factor.to(row.dtype)[:, None], log_scale_new)
+def _zero_if_infinite(log_scale: Tensor) -> Tensor:
+    return torch.where(torch.isinf(log_scale), 0.0, log_scale)
 
 
 def adjoint(links: Links, direct: Scaled) -> Scaled:
@@ -102,57 +100,68 @@ def adjoint(links: Links, direct: Scaled) -> Scaled:
 
     Cost: T vector-Jacobian products.
     """
-    carry = _Carry(torch.zeros_like(direct.scaled[0]), torch.zeros_like(direct.log_scale[0]))
+    carry = Scaled.of(torch.zeros_like(direct.scaled[:1]))
     stop, stretch = links.length + 1, _LONGEST // 4
     while stop > 0:
         start = max(stop - stretch, 0)
-        window = slice(start, stop)
-        partial = Scaled(direct.scaled[window].clone(), direct.log_scale[window].clone())
-        _sweep(links, carry, start, direct, window)
-        norms = torch.linalg.vector_norm(direct.scaled[window], dim=-1)
-        if stop - start > 1 and not _sound(norms, carry):
-            direct.scaled[window], direct.log_scale[window] = partial.scaled, partial.log_scale
+        result = direct[start:stop]
+        partial = Scaled(result.scaled.clone(), result.log_scale.clone())
+        _sweep(links, carry, start, result)
+        norms = torch.linalg.vector_norm(result.scaled, dim=-1)
+        if stop - start > 1 and not _sound(norms, result.scaled, partial, carry, links, start):
+            result.scaled.copy_(partial.scaled), result.log_scale.copy_(partial.log_scale)
             stretch = (stop - start + 3) // 4
             continue
         if start > 0:
-            carry = _Carry.of(links.vjp(start, direct.scaled[start]), direct.log_scale[start])
+            carry = _carried(links, start, result[:1])
         stop, stretch = start, _next_stretch(norms, stretch)
     return direct
 
 
-def _sweep(links: Links, carry: _Carry, start: int, result: Scaled, window: slice) -> None:
+def _carried(links: Links, t: int, total: Scaled) -> Scaled:
+    """J_t^T a_t, on the scale 1 while its entries are of a size that floating point likes, else on its own."""
+    unit = total.normalised
+    row = Scaled(_pull(links, t, unit.scaled[0])[None], unit.log_scale)
+    plain = (row.log_peak.abs() < _PLAIN) | torch.isneginf(row.log_peak)
+    row = row.on(torch.where(plain, 0.0, row.log_peak))
+    return Scaled(row.scaled.to(total.scaled.dtype), row.log_scale)
+
+
+def _pull(links: Links, t: int, unit: Tensor) -> Tensor:
+    """J_t^T u for rows u whose largest entry is 1 or 0; in float64 if the link leaves little of a row."""
+    pulled = links.vjp(t, unit)
+    small = (_peak(pulled) < _LITTLE) & unit.any(-1)
+    return links.vjp_double(t, unit) if bool(small.any()) else pulled
+
+
+def _sweep(links: Links, carry: Scaled, start: int, result: Scaled) -> None:
     """Fill the result over one stretch of states, on one scale a row."""
-    scaled, log_scale = result.scaled[window], result.log_scale[window]
-    if bool((carry.log_scale != 0).any()) or bool((log_scale != 0).any()) or len(scaled) == 1:
-        _rescale(scaled, log_scale, carry)
-        scaled[-1] += carry.row * torch.exp(carry.log_scale - log_scale[-1]).to(scaled.dtype)[:, None]
-    else:
-        scaled[-1] += carry.row
+    scaled, log_scale = result.scaled, result.log_scale
+    if bool(carry.log_scale.any()) or bool(log_scale.any()) or len(scaled) == 1:
+        # The scale of each row's largest entry over the stretch; a row of zeros is on the scale 1.
+        largest = torch.maximum(carry.log_peak, result.log_peak).amax(0)
+        scale = _zero_if_infinite(largest).expand_as(log_scale)
+        scaled.copy_(result.on(scale).scaled)
+        log_scale.copy_(scale)
+        carry = carry.on(scale[-1:])
+    scaled[-1:] += carry.scaled
     links.accumulate(start, scaled)
 
 
-def _rescale(scaled: Tensor, log_scale: Tensor, carry: _Carry) -> None:
-    """Put all vectors on the scale of each row's largest entry over the stretch; a row of zeros on the scale 1."""
-    peak = _peak(scaled)
-    largest = (peak.double().log() + log_scale).amax(0)
-    scale = torch.maximum(_peak(carry.row).double().log() + carry.log_scale, largest)
-    scale = torch.where(torch.isinf(scale), torch.zeros_like(scale), scale)
-    if bool(peak.any()):  # in float64, where the factor of a float32 vector cannot overflow; zeros stay zeros
-        scaled *= torch.where(peak == 0, 0.0, torch.exp(log_scale - scale))[..., None]
-    log_scale.copy_(scale.expand_as(log_scale))
-
-
-def _sound(norms: Tensor, carry: _Carry) -> bool:
+def _sound(norms: Tensor, scaled: Tensor, partial: Scaled, carry: Scaled, links: Links, start: int) -> bool:
     """Whether every norm has its digits, and is zero only where it is exactly so."""
-    zero = norms == 0
     inside = (norms > _LEAST) & (norms < _MOST)
     if bool(inside.all()):
         return True
-    # Zero before zero is zero; a norm of ordinary size does not underflow in one link.
-    exact = torch.zeros_like(zero)
-    exact[-1] = zero[-1] & ~carry.row.any(-1)
-    exact[:-1] = zero[:-1] & (zero[1:] | (norms[1:] > _SURE))
-    return bool((inside | exact).all())
+    zero = norms == 0
+    if not bool((inside | zero).all()):
+        return False
+    arrives = partial.scaled.any(-1)
+    arrives[-1] |= carry.scaled[0].any(-1)
+    for t in (zero[:-1] & ~zero[1:]).any(1).nonzero()[:, 0].tolist():  # the link itself must say that nothing comes
+        unit = Scaled.of(scaled[t + 1 : t + 2]).normalised.scaled[0]
+        arrives[t] |= _pull(links, start + t + 1, unit).any(-1)
+    return not bool((zero & arrives).any())
 
 
 def _next_stretch(norms: Tensor, stretch: int) -> int:

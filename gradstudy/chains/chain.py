@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.adjoint import Scaled
-from gradstudy.chains.checks import check_index, check_partials, check_vectors, refuse_context
+from gradstudy.chains.checks import check_index, check_partials, check_vectors, refuse_context, unsupported
 from gradstudy.chains.links import Links
 from gradstudy.errors import LossError, NonFiniteError
 
@@ -29,7 +29,8 @@ class Chain:
         names: T + 1 names of the states.
         method: how the links are differentiated.
         partials: maps a loss to its direct partials with respect to the states.
-        weight: the module's own recurrent matrix, for what must carry a gradient to it; None for a callable cell.
+        weight: gives the module's own recurrent matrix as it now is, for what must carry a gradient to it; None for a
+            callable cell.
 
     Example:
         >>> import torch, gradstudy as gs
@@ -44,7 +45,7 @@ class Chain:
     names: tuple[str, ...]
     method: str
     partials: Callable[[Tensor], Scaled] = field(repr=False)
-    weight: Tensor | None = field(default=None, repr=False)
+    weight: Callable[[], Tensor] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         _, batch, size = self.states.shape
@@ -72,7 +73,7 @@ class Chain:
 
         Raises:
             LinkRangeError: t is not a link of the chain.
-            InputShapeError: v is not of that shape.
+            InputShapeError, DTypeError, NonFiniteError: v is not of that shape or dtype, or not finite.
         """
         self._check(t)
         check_vectors("v", v, self.states[0])
@@ -110,6 +111,16 @@ class Chain:
 
     def _check(self, t: int) -> None:
         check_index("link t", t, 1, self.length, "link t maps state t-1 to state t; count links from 1")
+
+
+def check_chain(chain: object) -> None:
+    """Raise UnsupportedModuleError unless it is a chain."""
+    if not isinstance(chain, Chain):
+        raise unsupported(
+            f"a {type(chain).__name__} where a chain is needed",
+            "a Chain",
+            "make one with gs.time_chain(module, inputs), or take one by name from gs.chains(model, ...)",
+        )
 
 
 def check_loss(loss: object) -> None:

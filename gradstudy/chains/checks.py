@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from gradstudy.errors import (
     DropoutError,
@@ -11,6 +12,7 @@ from gradstudy.errors import (
     InputShapeError,
     LinkRangeError,
     NonFiniteError,
+    OptionError,
     UnsupportedModuleError,
 )
 
@@ -35,9 +37,10 @@ def check_tensor(name: str, value: object, dtype: torch.dtype) -> Tensor:
     return value
 
 
-def check_vectors(name: str, value: Tensor, state: Tensor) -> None:
-    """Raise InputShapeError unless the value is one vector, or a block of k vectors, a row of the state."""
+def check_vectors(name: str, value: object, state: Tensor) -> None:
+    """Raise a named error unless the value is one vector, or a block of k vectors, a row of the state."""
     batch, size = state.shape
+    value = check_tensor(name, value, state.dtype)
     if value.shape[:2] != (batch, size) or value.dim() > 3:
         raise InputShapeError(
             f"{name} of shape {tuple(value.shape)}",
@@ -57,6 +60,17 @@ def check_index(name: str, value: object, low: int, high: int, meaning: str) -> 
             remedy=meaning,
         )
     return value
+
+
+def check_positive(name: str, value: object, remedy: str) -> None:
+    """Raise OptionError unless the value is a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise OptionError(
+            f"{name}={value!r}",
+            needed="a positive number",
+            why="with anything else all would count, or nothing",
+            remedy=remedy,
+        )
 
 
 def refuse_context() -> None:
@@ -116,16 +130,39 @@ def _first_not_finite(values: Tensor) -> int | None:
 
 
 def check_module_dtype(module: nn.Module) -> None:
-    """Raise DTypeError or NonFiniteError for weights that cannot be measured."""
+    """Raise a named error for weights that cannot be measured."""
     for name, weight in module.named_parameters():
-        if weight.is_complex() or not weight.is_floating_point():
+        if weight.dtype not in (torch.float32, torch.float64):
             raise DTypeError(
                 f"weight {name} of dtype {weight.dtype}",
-                needed="real floating point weights",
-                why="gradients are measured as Euclidean norms of real vectors",
-                remedy="use a real module, for instance module.float() or module.double()",
+                needed="float32 or float64 weights",
+                why="gradients are norms of real vectors, and half precision has no digits left after a few links",
+                remedy="measure the same weights in more digits: module.float() or module.double()",
+            )
+        if weight.is_meta:
+            raise unsupported(
+                f"weight {name} on the meta device", "weights with values", "call module.to_empty and load its weights"
             )
         check_finite(f"weight {name}", weight.detach())
+
+
+def refuse_moving_weights(module: nn.Module) -> None:
+    """Raise UnsupportedModuleError for parametrized weights that are others each time they are read."""
+    if not parametrize.is_parametrized(module):
+        return
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    with torch.no_grad():
+        for name in module.parametrizations:  # type: ignore[union-attr]
+            getattr(module, name)
+        moved = [name for name, buffer in module.named_buffers() if not torch.equal(buffer, before[name])]
+        for name in moved:
+            module.get_buffer(name).copy_(before[name])
+    if moved:
+        raise unsupported(
+            f"a parametrized module whose weights change when they are read ({', '.join(moved)})",
+            "weights that stay, as spectral_norm's do in eval mode",
+            "call module.eval() for the measurement",
+        )
 
 
 def check_shape(name: str, value: Tensor, expected: tuple[int | None, ...], layout: str) -> None:

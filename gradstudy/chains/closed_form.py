@@ -58,6 +58,10 @@ class ClosedFormLinks(ABC):
         """J_t^T u; one matrix product."""
         return self._pull(t, u) if u.dim() == 2 else self._pull(t, u.mT).mT
 
+    def vjp_double(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u with the product in float64."""
+        return self.abreast(t - 1, t).double().vjp(1, u.double())
+
     def weight_gradient(self, t: int, u: Tensor) -> Tensor:
         """(d+ s_t / d W)^T u, summed over the batch: the immediate derivative, h_{t-1} held; of W's shape."""
         return self.deltas(t, u).mT @ self.before[t - 1]

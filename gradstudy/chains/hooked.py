@@ -13,7 +13,7 @@ from torch.autograd.graph import get_gradient_edge
 
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.checks import refuse_context, unsupported
-from gradstudy.chains.recurrent import Place, RecurrentCall, check_call, check_module, recurrent_chain, runs_of
+from gradstudy.chains.recurrent import Place, RecurrentCall, check_call, check_module, given, recurrent_chain, runs_of
 from gradstudy.errors import GradstudyError, UnsupportedModuleError
 
 
@@ -123,8 +123,7 @@ def _keep(found: dict[str, Chain], name: str) -> Any:
     """A forward hook that keeps a call's chains; gradient edges survive later in-place changes of the output."""
 
     def hook(module: nn.RNNBase, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
-        inputs = args[0] if args else kwargs["input"]
-        inputs, state = check_call(module, inputs, args[1] if len(args) > 1 else kwargs.get("hx"))
+        inputs, state = check_call(module, *given(args, kwargs))
         output, final = result
         if not output.requires_grad:
             output, final = _as_leaf(output), _each(_as_leaf, final)

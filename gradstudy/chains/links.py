@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradstudy.chains.checks import check_shape, check_tensor, unsupported
+from gradstudy.errors import WeightsChangedError
 
 # Numbers of the dense Jacobians of a cell that are computed together; the cell's own intermediate values come on top.
 _TOGETHER = 2**20
@@ -28,6 +29,9 @@ class Links(Protocol):
 
     def vjp(self, t: int, u: Tensor) -> Tensor:
         """J_t^T u for each row of the batch."""
+
+    def vjp_double(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u with the product in float64."""
 
     def jacobians(self, start: int, stop: int) -> Tensor:
         """Dense Jacobians of the links start + 1 .. stop, `(stop - start, batch, n_out, n_in)`."""
@@ -67,27 +71,48 @@ class CellLinks:
 
     def jvp(self, t: int, v: Tensor) -> Tensor:
         """J_t v by one forward-mode pass a vector."""
-        state = self.states[t - 1]
+        state, v = self.states[t - 1], v.to(self.states.dtype)
 
-        def push(tangent: Tensor) -> Tensor:
-            return torch.func.jvp(self._step(t), (state,), (tangent,))[1]
+        def push(tangent: Tensor) -> tuple[Tensor, Tensor]:
+            after, pushed, *_ = torch.func.jvp(self._step(t), (state,), (tangent,))
+            return after, pushed
 
-        return self._each(push, v)
+        block = torch.func.vmap(push, in_dims=2, out_dims=(None, 2))  # type: ignore[arg-type]
+        after, out = push(v) if v.dim() == 2 else block(v)
+        self._refuse_changed(t, after)
+        return out.to(self.dtype)
 
     def vjp(self, t: int, u: Tensor) -> Tensor:
         """J_t^T u by one reverse-mode pass a vector."""
-        pull = torch.func.vjp(self._step(t), self.states[t - 1])[1]
-        return self._each(lambda cotangent: pull(cotangent)[0], u)
+        after, pull, *_ = torch.func.vjp(self._step(t), self.states[t - 1])
+        self._refuse_changed(t, after)
+        u = u.to(self.states.dtype)
+        out = pull(u)[0] if u.dim() == 2 else torch.func.vmap(lambda row: pull(row)[0], in_dims=2, out_dims=2)(u)
+        return out.to(self.dtype)
+
+    def vjp_double(self, t: int, u: Tensor) -> Tensor:
+        """J_t^T u, rounded as the cell rounds it."""
+        return self.vjp(t, u).double()
 
     def accumulate(self, start: int, totals: Tensor) -> None:
         """totals[i - 1] += J_{start + i}^T totals[i], one link after another."""
         for i in range(len(totals) - 1, 0, -1):
             totals[i - 1] += self.vjp(start + i, totals[i])
 
-    def _each(self, product: Callable[[Tensor], Tensor], v: Tensor) -> Tensor:
-        v = v.to(self.states.dtype)
-        out = product(v) if v.dim() == 2 else torch.func.vmap(product, in_dims=2, out_dims=2)(v)
-        return out.to(self.dtype)
+    def _refuse_changed(self, t: int, after: Tensor) -> None:
+        if not self._same(t, after):
+            raise WeightsChangedError(
+                f"a callable cell that no longer maps state {t - 1} to state {t} of its chain",
+                needed="the cell as it was when the chain was made",
+                why="the states would belong to one cell and the Jacobians to another",
+                remedy="call time_chain again after each update of its weights",
+            )
+
+    def _same(self, t: int, after: Tensor) -> bool:
+        """Whether that is s_t, to rounding."""
+        scale = torch.maximum(self.states[t - 1].abs().amax(-1), self.states[t].abs().amax(-1))
+        tolerance = torch.finfo(self.states.dtype).eps ** 0.75
+        return bool(((after - self.states[t]).abs().amax(-1) <= tolerance * scale).all())
 
     def abreast(self, start: int, stop: int) -> CellLinks:
         """The links start + 1 .. stop side by side, as one link of a batch of (stop - start) * batch rows."""
@@ -113,15 +138,11 @@ class CellLinks:
 
     def _repeats(self) -> bool:
         """Whether the cell, called on s_0, gives s_1 again, to rounding."""
-        before, after = self.states
         try:
-            again = self.cell(self.inputs[0], before)
+            again = self.cell(self.inputs[0], self.states[0])
         except Exception:  # whatever a cell raises that has closed over a batch of its own
             return False
-        if again.shape != after.shape:
-            return False
-        scale = torch.maximum(before.abs().amax(-1), after.abs().amax(-1))
-        return bool(((again - after).abs().amax(-1) <= 1e-5 * scale).all())
+        return again.shape == self.states[1].shape and self._same(1, again)
 
     def _jacobian(self, t: int) -> Tensor:
         batch, size = self.states.shape[1:]

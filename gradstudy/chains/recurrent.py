@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from gradstudy.chains.checks import (
     check_tensor,
     refuse_context,
     refuse_dropout,
+    refuse_moving_weights,
     unsupported,
 )
 from gradstudy.chains.closed_form import ClosedFormLinks
@@ -126,7 +127,11 @@ class RecurrentCall:
 
 def check_module(module: nn.RNNBase) -> None:
     """Raise a named error unless the module is one that can be measured, whatever its inputs."""
-    if type(module).forward not in (nn.RNN.forward, nn.LSTM.forward, nn.GRU.forward):
+    kind, own = type(module), vars(module)
+    inherited = (
+        kind.forward in (nn.RNN.forward, nn.LSTM.forward, nn.GRU.forward) and kind.__call__ is nn.Module.__call__
+    )
+    if not inherited or "forward" in own:
         raise unsupported(
             f"{type(module).__name__}, whose forward is not that of nn.RNN, nn.LSTM or nn.GRU",
             "one of these three as they are",
@@ -140,6 +145,12 @@ def check_module(module: nn.RNNBase) -> None:
         )
     refuse_dropout(module)
     check_module_dtype(module)
+    refuse_moving_weights(module)
+
+
+def given(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The inputs and the state among the arguments of a call of a recurrent module."""
+    return args[0] if args else kwargs["input"], args[1] if len(args) > 1 else kwargs.get("hx")
 
 
 def check_call(module: nn.RNNBase, inputs: object, state: object) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -268,7 +279,7 @@ def recurrent_chain(call: RecurrentCall, place: Place, runs: Runs) -> Chain:
         names=tuple(f"{symbol}_{t}" for t in range(len(run.states))),
         method=f"{call.module.mode.lower()} layer {place.layer}{direction}, closed form",
         partials=_partials(call, place, runs),
-        weight=getattr(call.module, f"weight_hh_{place.suffix}"),
+        weight=lambda: getattr(call.module, f"weight_hh_{place.suffix}"),
     )
 
 
@@ -303,12 +314,13 @@ def _at_states(call: RecurrentCall, place: Place, run: Run, direct: Scaled, ends
     scaled[1:, :, size:] = 0
     log_scale = direct.log_scale.flip(0) if place.reverse else direct.log_scale
     found = Scaled(scaled, torch.cat([torch.zeros_like(log_scale[:1]), log_scale]))
-    for part, end in enumerate(ends):
-        if end is not None:
-            found.scaled[-1] *= torch.exp(found.log_scale[-1]).to(scaled.dtype)[:, None]
-            # On the scale 1: the gradient at h_n comes from the loss itself, in the user's own numbers.
-            found.log_scale[-1] = 0.0
-            found.scaled[-1, :, part * size : (part + 1) * size] += call.at(place, end)
+    if any(end is not None for end in ends):
+        last = scaled.new_zeros(scaled[-1:].shape)
+        for part, end in enumerate(ends):
+            if end is not None:
+                last[0, :, part * size : (part + 1) * size] = call.at(place, end)
+        total = found[-1:] + Scaled.of(last)
+        found.scaled[-1:], found.log_scale[-1:] = total.scaled, total.log_scale
     return found
 
 

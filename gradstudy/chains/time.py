@@ -23,7 +23,7 @@ from gradstudy.chains.checks import (
 )
 from gradstudy.chains.gru import textbook_gru_links
 from gradstudy.chains.links import CellLinks, Links, refuse_unfit_cell
-from gradstudy.chains.recurrent import RecurrentCall, State, check_call, recurrent_chain, resolve_place, runs_of
+from gradstudy.chains.recurrent import RecurrentCall, State, check_call, given, recurrent_chain, resolve_place, runs_of
 from gradstudy.chains.vanilla import PreActivationLinks
 from gradstudy.models.pascanu import PascanuRNN, activate
 from gradstudy.models.textbook_gru import TextbookGRU
@@ -45,7 +45,8 @@ def time_chain(
     Args:
         module: nn.RNN (tanh or relu), nn.LSTM or nn.GRU (any number of layers, either layout, with or without bias,
             unbatched or bidirectional); gradstudy's `PascanuRNN` or `TextbookGRU`; or any callable cell
-            `(input, state) -> state` whose rows do not depend on each other.
+            `(input, state) -> state` whose rows do not depend on each other; a cell is called again by every
+            measurement, which refuses one that no longer gives the same states.
         inputs: in the module's own layout; for a cell `(time, batch, ...)`; for gradstudy's modules
             `(time, batch, input)`.
         state: as the module takes it: h_0 `(layers * directions, batch, n)`, for an LSTM the pair (h_0, c_0); for a
@@ -98,15 +99,28 @@ def time_chain(
 def _fused_chain(module: nn.RNNBase, inputs: Tensor, state: State, layer: int, direction: str) -> Chain:
     inputs, parts = check_call(module, inputs, state)
     place = resolve_place(module, layer, direction)
-    with torch.no_grad():
-        output, _ = module(inputs, parts if len(parts) > 1 else parts[0] if parts else None)
-    output.requires_grad_()
-    call = RecurrentCall(module, inputs, parts, output, targets=(output,))
-    return recurrent_chain(call, place, runs_of(call, place))
+    calls = list[RecurrentCall]()
+
+    def keep(module: nn.RNNBase, args: tuple[object, ...], kwargs: dict[str, object], result: tuple[Tensor]) -> None:
+        # What a user's pre-hooks have made of the inputs, and the output before the user's hooks change it.
+        inputs, parts = check_call(module, *given(args, kwargs))
+        output = result[0].clone().requires_grad_()
+        calls.append(RecurrentCall(module, inputs, parts, output, targets=(output,)))
+
+    handle = module.register_forward_hook(keep, with_kwargs=True, prepend=True)
+    try:
+        with torch.no_grad():
+            module(inputs, parts if len(parts) > 1 else parts[0] if parts else None)
+    finally:
+        handle.remove()
+    return recurrent_chain(calls[0], place, runs_of(calls[0], place))
 
 
 def _own_chain(module: PascanuRNN | TextbookGRU, inputs: Tensor, state: State) -> Chain:
-    weight = module.weight_rec if isinstance(module, PascanuRNN) else module.weight_hh
+    def live() -> Tensor:
+        return module.weight_rec if isinstance(module, PascanuRNN) else module.weight_hh
+
+    weight = live()
     check_module_dtype(module)
     inputs = check_tensor("inputs", inputs, weight.dtype).detach()
     check_shape("inputs", inputs, (None, None, module.input_size), "(time, batch, input_size)")
@@ -121,7 +135,7 @@ def _own_chain(module: PascanuRNN | TextbookGRU, inputs: Tensor, state: State) -
         check_states(states)
         links = _own_links(module, inputs, states)
     symbol, name = ("x", f"pre-activation {module.activation} RNN") if isinstance(module, PascanuRNN) else ("h", _GRU)
-    return _leaf_chain(output.requires_grad_(), states, links, symbol, f"{name}, closed form", weight)
+    return _leaf_chain(output.requires_grad_(), states, links, symbol, f"{name}, closed form", live)
 
 
 _GRU = "textbook GRU (reset before the matrix)"
@@ -153,7 +167,7 @@ def _cell_chain(cell: Cell, inputs: Tensor, state: State) -> Chain:
     check_finite("state", state)
     check_finite("inputs", inputs)
     check_length(len(inputs), len(state))
-    inputs, first = inputs.detach(), state.detach().clone()
+    inputs, first = inputs.detach().clone(), state.detach().clone()
     with torch.no_grad():
         refuse_unfit_cell(cell, inputs[0], first)
         rows = [first]
@@ -166,7 +180,12 @@ def _cell_chain(cell: Cell, inputs: Tensor, state: State) -> Chain:
 
 
 def _leaf_chain(
-    output: Tensor, states: Tensor, links: Links, symbol: str, method: str, weight: Tensor | None = None
+    output: Tensor,
+    states: Tensor,
+    links: Links,
+    symbol: str,
+    method: str,
+    weight: Callable[[], Tensor] | None = None,
 ) -> Chain:
     """A chain whose output is its states, time-major, as a leaf."""
 

@@ -73,7 +73,9 @@ def _ritz(basis: Tensor, images: Tensor, normal: Tensor, k: int, tolerance: floa
     size = torch.linalg.matrix_norm(residual).double()
     gap = theta[:, k - 1] - theta[:, count] if theta.shape[-1] > count else torch.zeros_like(size)
     error = torch.minimum(size, size**2 / gap.clamp(min=1e-300))
-    return Largest(theta[:, :k].sqrt().to(basis.dtype), error <= tolerance * theta[:, k - 1])
+    # Below that the squares underflow and their residuals with them, unless nothing came out at all.
+    sized = (theta[:, k - 1] > torch.finfo(basis.dtype).tiny / tolerance**2) | ~images.flatten(1).any(1)
+    return Largest(theta[:, :k].sqrt().to(basis.dtype), (error <= tolerance * theta[:, k - 1]) & sized)
 
 
 def _next_block(basis: Tensor, back: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradstudy.chains.chain import Chain
+from gradstudy.chains.chain import Chain, check_chain
 from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.measure.result import Result, tidy
@@ -75,6 +75,7 @@ def block_norms(chain: Chain) -> BlockNorms:
         >>> tuple(norms.cc.shape), bool((norms.cc < 1).all())
         ((10, 2), True)
     """
+    check_chain(chain)
     if not isinstance(chain.links, LSTMLinks):
         raise UnsupportedModuleError(
             f"a chain of a {chain.method}",

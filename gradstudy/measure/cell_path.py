@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradstudy.chains.chain import Chain
+from gradstudy.chains.chain import Chain, check_chain
 from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.measure.log_norms import log_spectral_norm
@@ -76,6 +76,7 @@ def cell_path(chain: Chain) -> CellPath:
         >>> tuple(path.log_factor.shape), bool((path.log_norm[0] < 0).all())
         ((51, 2, 4), True)
     """
+    check_chain(chain)
     if not isinstance(chain.links, LSTMLinks):
         raise UnsupportedModuleError(
             f"a chain of a {chain.method}",

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains import gru, lstm
-from gradstudy.chains.chain import Chain
+from gradstudy.chains.chain import Chain, check_chain
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.measure.result import Result, tidy
 
@@ -79,6 +79,7 @@ def gate_statistics(chain: Chain) -> GateStatistics:
         >>> gates.names, tuple(gates.mean.shape)
         (('input', 'forget', 'candidate', 'output'), (10, 4))
     """
+    check_chain(chain)
     links = chain.links
     if not isinstance(links, lstm.LSTMLinks | gru.GRULinks | gru.TextbookGRULinks):
         raise UnsupportedModuleError(

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradstudy.chains.chain import Chain
+from gradstudy.chains.chain import Chain, check_chain
 from gradstudy.chains.checks import check_finite, check_index
 from gradstudy.errors import OptionError
 from gradstudy.measure.log_norms import log_frobenius_norm, log_spectral_norm
@@ -211,6 +211,7 @@ def gradient_flow(chain: Chain, every: int = 1, norm: str = "spectral") -> Gradi
         >>> round(flow.log_norm[20, 5, 0].item(), 4), round(flow.decay_length, 4), round(flow.half_life, 4)
         (-10.3972, 1.4427, 1.0)
     """
+    check_chain(chain)
     every = check_index("every", every, 1, chain.length, f"the chain has {chain.length} links")
     if norm not in _NORMS:
         raise OptionError(

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.adjoint import Scaled, adjoint
-from gradstudy.chains.chain import Chain, Loss
+from gradstudy.chains.chain import Chain, Loss, check_chain
 from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.measure.result import LN10, Result, tidy
 
@@ -64,7 +64,8 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
 
     dL/ds_t is the state-cut total derivative: all paths from s_t to the loss, through later states and through the
     outputs, the loss's own factors (a mean's 1/batch) included. The norm is Euclidean over the n features of one row
-    of the batch; it is never squared and never underflows.
+    of the batch; it is never squared and never underflows. The components of one row share a scale: one below 1e-38
+    (float64: 1e-308) of its row's largest is lost, which shows if a link annihilates all the others.
 
     An LSTM's state is (h, c): `.log_norm` is that of both together, `.log_norm_hidden` and `.log_norm_cell` are those
     of its two blocks, each with the other held, and `.log_norm_cell_total` adds c_t's path through h_t.
@@ -92,6 +93,7 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
         >>> tuple(norms.log_norm.shape), bool(norms.log_norm_total[0] < norms.log_norm_total[-1])
         ((11, 2), True)
     """
+    check_chain(chain)
     with torch.no_grad():
         gradients = adjoint(chain.links, chain.direct_partials(loss))
         log_norm = gradients.log_norm

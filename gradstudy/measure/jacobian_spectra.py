@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from gradstudy.chains.chain import Chain
+from gradstudy.chains.chain import Chain, check_chain
+from gradstudy.chains.checks import check_index
 from gradstudy.chains.closed_form import ClosedFormLinks
-from gradstudy.errors import LinkRangeError, UnsupportedModuleError
+from gradstudy.errors import UnsupportedModuleError
 from gradstudy.measure.block_lanczos import largest_singular_values, spare_block
 from gradstudy.measure.graded import random_basis
 from gradstudy.measure.result import Result, tidy
@@ -89,6 +90,10 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
         >>> tuple(gs.jacobian_spectra(chain).singular_values.shape)
         (10, 2, 4)
     """
+    check_chain(chain)
+    if k is not None:
+        size = chain.states.shape[-1]
+        check_index("k", k, 1, size, f"the Jacobian is {size} x {size}; leave k out for all its values")
     links = chain.links
     if k is not None and not eigenvalues and _few(chain, k) and isinstance(links, ClosedFormLinks):
         with torch.no_grad():
@@ -97,7 +102,7 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
     with torch.no_grad():
         for start, stop in chunks(chain, 0, chain.length, _CHUNK):
             jacobians = chain.links.jacobians(start, stop)
-            _check(jacobians, k, eigenvalues)
+            _check(jacobians, eigenvalues)
             values.append(torch.linalg.svdvals(jacobians)[..., :k])
             if eigenvalues:
                 found.append(_by_modulus(torch.linalg.eigvals(jacobians)))
@@ -109,7 +114,7 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
 def _few(chain: Chain, k: int) -> bool:
     """Whether k of that many singular values are cheaper from products with the link."""
     size = chain.states.shape[-1]
-    return k >= 1 and size > _LARGE and 16 * spare_block(k) <= size
+    return size > _LARGE and 16 * spare_block(k) <= size
 
 
 def _largest(chain: Chain, links: ClosedFormLinks, k: int) -> Tensor:
@@ -139,15 +144,8 @@ def _by_modulus(values: Tensor) -> Tensor:
     return values.gather(-1, values.abs().argsort(dim=-1, descending=True))
 
 
-def _check(jacobians: Tensor, k: int | None, eigenvalues: bool) -> None:
+def _check(jacobians: Tensor, eigenvalues: bool) -> None:
     rows, columns = jacobians.shape[-2:]
-    if k is not None and not 1 <= k <= min(rows, columns):
-        raise LinkRangeError(
-            f"k={k}",
-            needed=f"1 <= k <= {min(rows, columns)}",
-            why=f"a {rows} x {columns} Jacobian has no more singular values",
-            remedy="leave k out for all of them",
-        )
     if eigenvalues and rows != columns:
         raise UnsupportedModuleError(
             f"eigenvalues of {rows} x {columns} links",

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradstudy.chains.chain import Chain
-from gradstudy.chains.checks import check_finite, check_index, check_shape
+from gradstudy.chains.chain import Chain, check_chain
+from gradstudy.chains.checks import check_index, check_shape, check_tensor
+from gradstudy.errors import OptionError
 from gradstudy.measure.flag import FlagPass
 from gradstudy.measure.graded import random_basis
 from gradstudy.measure.precise import exact_rank
@@ -122,7 +123,7 @@ def lyapunov_exponents(
 
     Raises:
         LinkRangeError: k, burn_in or every outside the chain.
-        InputShapeError, NonFiniteError: of the basis.
+        InputShapeError, DTypeError, NonFiniteError, OptionError: of the basis, whose columns must be independent.
         NonFiniteError: a Jacobian is not finite; named by its first timestep.
 
     Cost: a product of n x n and n x k a link, and a factorisation (an LU decomposition, a third of the price of a QR)
@@ -141,6 +142,7 @@ def lyapunov_exponents(
         >>> round(found.exponents.item(), 2), round(found.entropy_rate, 2)  # log 2
         (0.69, 0.69)
     """
+    check_chain(chain)
     size = chain.states.shape[-1]
     meaning = f"the state has {size} components and the chain {chain.length} links"
     burn_in = check_index("burn_in", burn_in, 0, chain.length - 1, meaning)
@@ -174,11 +176,20 @@ def _start(chain: Chain, k: int | None, basis: Tensor | None) -> Tensor:
     if basis is None:
         k = size if k is None else check_index("k", k, 1, size, f"the state has {size} components; leave k out for all")
         return random_basis(batch, size, size, chain.states.device)[..., :k]  # the same directions whatever k
+    basis = check_tensor("basis", basis, getattr(basis, "dtype", torch.float64))
     check_shape("basis", basis, (size, None), "(n, k), one column a direction")
-    check_finite("basis", basis)
     most = min(size, basis.shape[1])
-    k = most if k is None else check_index("k", k, 1, most, f"the basis has {basis.shape[1]} columns of {size}")
-    return basis[:, :k].to(chain.states.device, torch.float64).expand(batch, size, k)
+    k = check_index("k", most if k is None else k, 1, most, f"the basis has {basis.shape[1]} columns of {size}")
+    basis = basis[:, :k].to(chain.states.device, torch.float64)
+    rank = int(torch.linalg.matrix_rank(torch.nn.functional.normalize(basis, dim=0, eps=1e-300)))
+    if rank < k:
+        raise OptionError(
+            f"a basis of {k} columns that span {rank} dimensions",
+            needed="linearly independent columns",
+            why="directions that are not there would be made up from rounding",
+            remedy="give fewer columns, or leave basis out",
+        )
+    return basis.expand(batch, size, k)
 
 
 def _growth(chain: Chain, frame: Tensor, burn_in: int, every: int | None) -> tuple[Tensor, Tensor]:

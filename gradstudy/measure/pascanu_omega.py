@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gradstudy.chains.adjoint import adjoint
 from gradstudy.chains.chain import Chain, Loss
+from gradstudy.chains.checks import check_positive
 from gradstudy.chains.closed_form import ClosedFormLinks
 from gradstudy.errors import OptionError, WeightsChangedError
 from gradstudy.measure.temporal_components import recurrent_links
@@ -40,12 +41,12 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
 
     Returns:
         A scalar in the chain's dtype with gradient to the module's recurrent weight (`weight_hh_l*`, `weight_rec`)
-        and to nothing else.
+        (behind a parametrization: to what the weight is made of) and to nothing else; none under `torch.no_grad`.
 
     Raises:
         LossError, UnsupportedModuleError: as for `temporal_components`.
         WeightsChangedError: the module's weights are no longer those the chain was made from.
-        OptionError: another form.
+        OptionError: another form, or a bound that is not positive.
 
     Cost: as for `gradient_norms`, and one matrix product over all links, kept for the backward pass.
 
@@ -66,6 +67,7 @@ def pascanu_omega(chain: Chain, loss: Loss, form: str = "eq9", bound: float = 1e
             why="the paper's two forms and the code's differ by a square and by about T",
             remedy="say which of the three is meant",
         )
+    check_positive("bound", bound, "leave it out for the 1e-20 of the released code")
     links = recurrent_links(chain)
     with torch.no_grad():
         total = adjoint(links, chain.direct_partials(loss))
@@ -88,11 +90,12 @@ def _ratio(abreast: ClosedFormLinks, rows: Tensor) -> Tensor:
 def _live(chain: Chain, links: ClosedFormLinks) -> Tensor:
     """The module's own weight, if it still is the one that was measured."""
     assert chain.weight is not None
-    if not torch.equal(chain.weight.detach(), links.weight):
+    weight = chain.weight()
+    if not torch.equal(weight.detach(), links.weight):
         raise WeightsChangedError(
             "a chain whose module has been trained since",
             needed="a chain made from the module's present weights",
             why="the states would belong to one set of weights and the gradient to another",
             remedy="call time_chain again after each update",
         )
-    return chain.weight
+    return weight

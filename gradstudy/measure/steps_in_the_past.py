@@ -7,7 +7,7 @@ import math
 from jaxtyping import Int
 from torch import Tensor
 
-from gradstudy.errors import OptionError
+from gradstudy.chains.checks import check_positive, unsupported
 from gradstudy.measure.gradient_norms import GradientNorms
 
 
@@ -25,7 +25,8 @@ def steps_in_the_past(norms: GradientNorms, bound: float = 1e-20) -> Int[Tensor,
         `(batch,)`, from 0 to T; -1 where not even t = T reaches the bound.
 
     Raises:
-        OptionError: the bound is not positive.
+        OptionError: the bound is not a positive number.
+        UnsupportedModuleError: something else than gradient norms.
 
     Cost: one pass over the norms.
 
@@ -38,13 +39,13 @@ def steps_in_the_past(norms: GradientNorms, bound: float = 1e-20) -> Int[Tensor,
         >>> tuple(steps.shape), bool((steps < 200).all())
         ((2,), True)
     """
-    if not bound > 0:
-        raise OptionError(
-            f"bound={bound}",
-            needed="a positive bound on the squared norm",
-            why="every gradient lies at or above 0",
-            remedy="leave it out for the 1e-20 of Pascanu's code",
+    if not isinstance(norms, GradientNorms):
+        raise unsupported(
+            f"a {type(norms).__name__} where gradient norms are needed",
+            "a GradientNorms",
+            "call gs.gradient_norms(chain, loss) first",
         )
+    check_positive("bound", bound, "leave it out for the 1e-20 of Pascanu's code")
     log_norm = norms.log_norm if norms.log_norm_hidden is None else norms.log_norm_hidden
     above = (2 * log_norm >= math.log(bound)).flip(0)
     return above.long().cumprod(0).sum(0) - 1

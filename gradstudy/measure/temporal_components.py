@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.adjoint import Scaled, adjoint
-from gradstudy.chains.chain import Chain, Loss
+from gradstudy.chains.chain import Chain, Loss, check_chain
 from gradstudy.chains.closed_form import ClosedFormLinks
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.measure.result import LN10, Result
@@ -94,11 +94,11 @@ def temporal_components(chain: Chain, loss: Loss) -> TemporalComponents:
         links = recurrent_links(chain).double()
         direct = chain.direct_partials(loss)
         direct = Scaled(direct.scaled.double(), direct.log_scale)
-        sources = Scaled(direct.scaled[1:].clone(), direct.log_scale[1:].clone())  # adjoint overwrites
+        sources = direct[1:].normalised
         total = adjoint(links, direct)
-        whole, log_unit = _weight_gradient(links, Scaled(total.scaled[1:], total.log_scale[1:]))
-        log_total = float(log_unit + whole.norm().log())
-        log_norm, inner = _by_lag(links, sources, whole / whole.norm())
+        whole = _weight_gradient(links, total[1:])
+        log_total = float(whole.log_norm)
+        log_norm, inner = _by_lag(links, sources, _unit(whole))
     sum_of_norms = torch.logsumexp(log_norm, 0)
     share = inner * torch.exp(log_norm - log_total)
     absolute = torch.exp(log_norm - sum_of_norms)
@@ -112,6 +112,7 @@ def recurrent_links(chain: Chain) -> ClosedFormLinks:
     Raises:
         UnsupportedModuleError: they are those of a callable cell.
     """
+    check_chain(chain)
     if not isinstance(chain.links, ClosedFormLinks):
         raise UnsupportedModuleError(
             f"a chain of a {chain.method}",
@@ -122,32 +123,35 @@ def recurrent_links(chain: Chain) -> ClosedFormLinks:
     return chain.links
 
 
-def _weight_gradient(links: ClosedFormLinks, rows: Scaled) -> tuple[Tensor, Tensor]:
-    """sum over links 1 .. m and rows of (d+s/dW)^T row, on a scale of its own: the matrix and the log of the scale."""
-    log_norm = rows.log_norm
-    unit = log_norm.max().nan_to_num(neginf=0.0)
-    scaled = rows.scaled * torch.exp(rows.log_scale - unit)[..., None]
-    return links.abreast(0, len(scaled)).weight_gradient(1, scaled.flatten(0, 1)), unit
+def _weight_gradient(links: ClosedFormLinks, rows: Scaled) -> Scaled:
+    """sum over links 1 .. m and rows of (d+s/dW)^T row: one flat matrix."""
+    log_scale = rows.log_peak.amax().nan_to_num(neginf=0.0).expand_as(rows.log_scale)
+    scaled = rows.on(log_scale).scaled
+    gradient = links.abreast(0, len(scaled)).weight_gradient(1, scaled.flatten(0, 1))
+    return Scaled(gradient.reshape(1, 1, -1), log_scale[:1, :1])
+
+
+def _unit(gradient: Scaled) -> Tensor:
+    """The matrix divided by its norm; NaN for zeros."""
+    flat = gradient.normalised.scaled.flatten()
+    return flat / flat.norm()
 
 
 def _by_lag(links: ClosedFormLinks, rows: Scaled, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """For every lag log |G_l| and the cosine between G_l and a unit direction."""
+    """For every lag log |G_l| and the cosine between G_l and a unit direction; 0 for a G_l of 0."""
     log_norms, cosines = [], []
     for _ in range(links.length):
-        gradient, log_unit = _weight_gradient(links, rows)
-        norm = gradient.norm()
-        log_norms.append(log_unit + norm.log())
-        cosines.append((gradient * direction).sum() / norm if norm > 0 else norm)
+        gradient = _weight_gradient(links, rows)
+        log_norms.append(gradient.log_norm[0, 0])
+        cosines.append((_unit(gradient).nan_to_num(nan=0.0) * direction).sum())
         rows = _one_link_back(links, rows)
     return torch.stack(log_norms), torch.stack(cosines)
 
 
 def _one_link_back(links: ClosedFormLinks, rows: Scaled) -> Scaled:
-    """Rows at the states 1 .. m taken to the states 1 .. m - 1, each made of norm 1."""
+    """Rows at the states 1 .. m taken to the states 1 .. m - 1, each on the scale of its largest entry."""
     count, batch = rows.log_scale.shape
     if count == 1:
         return rows
     pulled = links.abreast(1, count).vjp(1, rows.scaled[1:].flatten(0, 1)).unflatten(0, (count - 1, batch))
-    norm = pulled.norm(dim=-1)
-    unit = torch.where(norm == 0, torch.ones_like(norm), norm)
-    return Scaled(pulled / unit[..., None], rows.log_scale[1:] + unit.log())
+    return Scaled(pulled, rows.log_scale[1:]).normalised

@@ -5,9 +5,11 @@ Oracle: `torch.func.jacrev` of the cell, one row and one link at a time.
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 import gradstudy as gs
+from gradstudy import errors
 from gradstudy.chains import links as module
 
 
@@ -71,3 +73,29 @@ def test_a_cell_that_takes_another_batch_for_other_rows_is_found_out():
     inputs = gaussian(6, 3, 4, seed=1)
     chain = gs.time_chain(lambda u, s: plain(u, scale[: len(s)] * s), inputs, gaussian(3, 4, seed=2))
     check(chain, lambda row, t, s: plain(inputs[t - 1, row], scale[row] * s))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_cell_that_was_trained_after_the_chain_was_made_is_refused(dtype):
+    cell = torch.nn.RNNCell(3, 4, dtype=dtype)
+    inputs, state = torch.randn(5, 2, 3, dtype=dtype), torch.randn(2, 4, dtype=dtype)
+    chain = gs.time_chain(cell, inputs, state)
+    kept = chain.jacobian(2)
+    inputs.zero_(), state.zero_()  # the chain has its own
+    torch.testing.assert_close(chain.jacobian(2), kept, rtol=0, atol=0)
+    with torch.no_grad():
+        for weight in cell.parameters():
+            weight.mul_(1 + 100 * torch.finfo(dtype).eps ** 0.75)
+    vector, block = torch.ones(2, 4, dtype=dtype), torch.ones(2, 4, 3, dtype=dtype)
+    measured = [
+        lambda: chain.jacobian(2),
+        lambda: chain.jvp(2, vector),
+        lambda: chain.jvp(2, block),
+        lambda: chain.vjp(2, vector),
+        lambda: chain.vjp(2, block),
+        lambda: gs.gradient_norms(chain, lambda out: out[-1].sum()),
+        lambda: gs.jacobian_spectra(chain),
+    ]
+    for call in measured:
+        with pytest.raises(errors.WeightsChangedError, match="no longer maps"):
+            call()

@@ -5,6 +5,8 @@ Oracles: torch's own module for outputs; `jacrev` of the cell for links; finite 
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -382,3 +384,70 @@ def test_weight_norm_on_a_lower_layer():
     parametrized = torch.nn.utils.parametrizations.weight_norm(net, "weight_hh_l0")
     normed = gs.time_chain(parametrized, inputs(TIME, BATCH, INPUT), layer=0)
     torch.testing.assert_close(normed.jacobian(3), plain.jacobian(3))
+
+
+@pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU])
+def test_a_users_hooks_do_not_part_the_states_from_the_links(kind):
+    # A pre-hook changes what goes in, a hook what comes out: the chain is that of the module in between.
+    torch.manual_seed(0)
+    net = kind(INPUT, HIDDEN, dtype=torch.float64)
+    x = inputs(TIME, BATCH, INPUT)
+    plain = gs.time_chain(net, 2 * x)
+    net.register_forward_pre_hook(lambda module, args: (2 * args[0], *args[1:]))
+    net.register_forward_hook(lambda module, args, out: (out[0].mul_(3), out[1]))
+    net.register_forward_hook(lambda module, args, out: (out[0] + 1, out[1]))
+    before = len(net._forward_hooks)
+    hooked = gs.time_chain(net, x)
+    assert len(net._forward_hooks) == before
+    torch.testing.assert_close(hooked.states, plain.states, rtol=0, atol=0)
+    torch.testing.assert_close(hooked.output, plain.output, rtol=0, atol=0)
+    torch.testing.assert_close(hooked.jacobian(3), plain.jacobian(3), rtol=0, atol=0)
+
+
+def test_our_hook_is_gone_after_an_exception():
+    net = rnn()
+
+    def fail(module, args):
+        raise RuntimeError("the user's own")
+
+    net.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="the user's own"):
+        gs.time_chain(net, inputs(TIME, BATCH, INPUT))
+    assert not net._forward_hooks
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_a_forward_or_a_call_of_its_own_is_refused():
+    class Called(torch.nn.GRU):
+        def __call__(self, *args):
+            out, h = super().__call__(*args)
+            return 2 * out, h
+
+    patched = torch.nn.GRU(INPUT, HIDDEN)
+    patched.forward = lambda x, h=None: torch.nn.GRU.forward(patched, 2 * x, h)
+    for net in (Called(INPUT, HIDDEN), patched):
+        with pytest.raises(errors.UnsupportedModuleError, match="whose forward"):
+            gs.time_chain(net, torch.randn(TIME, BATCH, INPUT))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_and_the_meta_device_are_refused(dtype):
+    net = torch.nn.LSTM(INPUT, HIDDEN)
+    with pytest.raises(errors.UnsupportedModuleError, match="meta device"):
+        gs.time_chain(copy.deepcopy(net).to("meta"), torch.randn(TIME, BATCH, INPUT))
+    with pytest.raises(errors.DTypeError, match="float16"):
+        gs.time_chain(net.to(dtype), torch.randn(TIME, BATCH, INPUT).to(dtype))
+
+
+@pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU])
+def test_spectral_norm_is_measured_where_reading_it_does_not_change_it(kind):
+    torch.manual_seed(0)
+    net = torch.nn.utils.parametrizations.spectral_norm(kind(INPUT, HIDDEN).double(), "weight_hh_l0")
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    x = inputs(TIME, BATCH, INPUT)
+    with pytest.raises(errors.UnsupportedModuleError, match="eval"):
+        gs.time_chain(net, x)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    chain = gs.time_chain(net.eval(), x)
+    assert torch.equal(chain.links.weight, net.weight_hh_l0)
+    torch.testing.assert_close(chain.output, net(x)[0])

@@ -143,5 +143,5 @@ def test_errors_are_named():
         gs.block_norms(chain)
     with pytest.raises(errors.UnsupportedModuleError, match=r"nn\.LSTM"):
         gs.cell_path(chain)
-    with pytest.raises(errors.OptionError, match="positive bound"):
+    with pytest.raises(errors.OptionError, match="positive number"):
         gs.steps_in_the_past(gs.gradient_norms(chain, lambda out: out.sum()), 0.0)

@@ -1,13 +1,15 @@
 """gradient_norms.
 
 Oracles: autograd through stepped cells; dense products of Jacobians (`measure.dense`); closed form for an orthogonal
-network; float64 for float32.
+network and for a gate all but shut; mpmath; float64 for float32.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 
+import mpmath
 import pytest
 import torch
 
@@ -174,6 +176,68 @@ def test_lower_layers_do_not_underflow_either():
     double = gs.gradient_norms(gs.time_chain(net.double(), x.double(), layer=0), lambda out: out[-1].sum()).log_norm
     assert double[0].max() < -150
     torch.testing.assert_close(single, double, rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU])
+def test_below_a_bidirectional_layer_one_direction_s_zeros_do_not_hide_the_other(kind):
+    # For a loss on the last step the upper layer's reverse direction gives exact zeros at all earlier steps.
+    torch.manual_seed(1)
+    net = kind(2, 4, num_layers=2, bidirectional=True)
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            weight.mul_(0.3 if "hh" in name else 1.0)
+    x = torch.randn(300, 1, 2)
+    single = gs.gradient_norms(gs.time_chain(net, x, layer=0), lambda out: out[-1].sum()).log_norm
+    double = gs.gradient_norms(gs.time_chain(net.double(), x.double(), layer=0), lambda out: out[-1].sum()).log_norm
+    assert double[0].max() < -120
+    torch.testing.assert_close(single, double, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "bias"), [(torch.float32, -80.0), (torch.float64, -700.0)])
+@pytest.mark.parametrize("size", [1e-7, 1.0, 1e7])
+def test_a_gate_that_is_all_but_shut_does_not_make_the_gradient_zero(dtype, bias, size):
+    # dL/dc_t = sigma(b) dL/dc_{t+1}: one link takes 80 nats (700), near the end of what the dtype holds.
+    lstm = torch.nn.LSTM(1, 2, dtype=dtype)
+    with torch.no_grad():
+        for weight in lstm.parameters():
+            weight.zero_()
+        lstm.bias_ih_l0[2:4] = bias
+        lstm.bias_ih_l0[[0, 1, 4, 5]] = 1.0
+    chain = gs.time_chain(lstm, torch.zeros(40, 1, 1, dtype=dtype))
+    log_norm = gs.gradient_norms(chain, lambda out: size * out[-1].sum()).log_norm[:-1, 0]
+    lag = torch.arange(39, -1, -1).double()
+    reach = 0.5 * (1 - chain.states[-1, 0, 2].double().tanh() ** 2)
+    closed = math.log(size * math.sqrt(2)) + torch.log(reach) + (lag + 1) * bias
+    torch.testing.assert_close(log_norm, closed, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_terms_at_scattered_steps_of_wildly_different_sizes(dtype):
+    sizes = {35: 1e-37, 30: 1e-30, 20: 1e30, 19: 1.0, 3: 1e37}
+    if dtype == torch.float64:
+        sizes = {35: 1e-300, 30: 1e-200, 20: 1e200, 19: 1.0, 3: 1e300}
+    net = torch.nn.RNN(1, 1, nonlinearity="relu", bias=False, dtype=dtype)
+    with torch.no_grad():
+        net.weight_hh_l0.fill_(0.5), net.weight_ih_l0.fill_(1.0)
+    chain = gs.time_chain(net, torch.ones(40, 1, 1, dtype=dtype))
+    log_norm = gs.gradient_norms(chain, lambda out: sum(size * out[t - 1, 0, 0] for t, size in sizes.items())).log_norm
+    for t in range(41):
+        terms = [mpmath.mpf(size) * mpmath.mpf(0.5) ** (s - t) for s, size in sizes.items() if s >= t]
+        assert log_norm[t, 0].item() == pytest.approx(float(mpmath.log(sum(terms))) if terms else -math.inf, rel=1e-7)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_loss_on_the_final_state_of_the_last_layer_reaches_the_lower_ones(part):
+    # The lower layers' own final states have a gradient of exactly 0, which must not set the scale.
+    torch.manual_seed(0)
+    lstm = torch.nn.LSTM(2, 3, num_layers=3)
+    with torch.no_grad():
+        lstm.weight_ih_l1.mul_(1e-25), lstm.weight_ih_l2.mul_(1e-25)
+    x = torch.randn(20, 2, 2)
+    found = [gs.chains(net, u) for net, u in ((lstm, x), (copy.deepcopy(lstm).double(), x.double()))]
+    for name in ("[0]", "[1]", ""):
+        single, double = (gs.gradient_norms(one[name], one.result[1][part][-1].sum()).log_norm for one in found)
+        torch.testing.assert_close(single, double, rtol=0, atol=1e-4)
 
 
 def test_a_loss_that_is_not_a_number_is_named():

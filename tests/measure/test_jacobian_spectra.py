@@ -5,6 +5,8 @@ Oracles: eigenvalues of J^T J in 50 digits (mpmath) on Jacobians from `jacrev`; 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import mpmath
 import pytest
 import torch
@@ -99,6 +101,15 @@ def test_the_largest_of_large_links_in_float32_and_of_an_identity():
         module.weight_hh_l0[600:1200], module.weight_ih_l0[600:1200], module.bias_ih_l0[600:1200] = 0, 0, 800
     pinned = gs.jacobian_spectra(gs.time_chain(module, torch.randn(2, 1, 4).double()), k=5).singular_values
     torch.testing.assert_close(pinned, torch.ones(2, 1, 5, dtype=torch.float64), rtol=1e-9, atol=0)
+
+
+def test_values_whose_squares_underflow_are_not_read_as_zero():
+    chain = large("RNN")
+    scaled = replace(chain, links=replace(chain.links, weight=chain.links.weight * 1e-170))
+    want = torch.linalg.svdvals(scaled.links.jacobians(0, 3))[..., :5]
+    torch.testing.assert_close(gs.jacobian_spectra(scaled, k=5).singular_values, want, rtol=1e-12, atol=0)
+    none = replace(chain, links=replace(chain.links, weight=torch.zeros_like(chain.links.weight)))
+    assert not gs.jacobian_spectra(none, k=5).singular_values.any()
 
 
 def test_rows_that_do_not_converge_are_done_densely(monkeypatch):

@@ -332,6 +332,10 @@ def test_a_basis_of_another_size_or_not_finite_is_named():
         gs.lyapunov_exponents(chain, basis=torch.eye(3))
     with pytest.raises(errors.NonFiniteError, match="basis"):
         gs.lyapunov_exponents(chain, basis=torch.full((4, 1), torch.nan))
+    for basis in (torch.zeros(4, 2), torch.ones(4, 2), torch.eye(4)[:, [0, 1, 0]]):
+        with pytest.raises(errors.OptionError, match="columns that span"):
+            gs.lyapunov_exponents(chain, basis=basis)
+    assert gs.lyapunov_exponents(chain, basis=torch.eye(4) * torch.tensor([1e-30, 1.0, 1e30, 1.0])).by_row.shape[1] == 4
 
 
 def test_nothing_is_drawn_from_the_global_generator():

@@ -121,6 +121,9 @@ def test_errors_are_named():
         module.weight_hh_l0 += 0.1
     with pytest.raises(errors.WeightsChangedError, match="trained since"):
         gs.pascanu_omega(chain, loss)
+    for bound in (0.0, -1.0, math.nan):
+        with pytest.raises(errors.OptionError, match="bound"):
+            gs.pascanu_omega(gs.time_chain(module, x), loss, "code", bound)
     cell = gs.time_chain(lambda u, s: 0.5 * s, torch.zeros(3, 1, 1), torch.ones(1, 2))
     with pytest.raises(errors.UnsupportedModuleError, match="recurrent matrix"):
         gs.pascanu_omega(cell, lambda out: out.sum())
@@ -133,3 +136,29 @@ def test_what_lies_below_the_bound_does_not_count():
     for shift, counted in ((-24, False), (60, True)):  # log 1e-20 / 2 is -23.03
         omega = gs.pascanu_omega(chain, lambda out, shift=shift: math.exp(shift - size) * loss(out), "code")
         assert (float(omega.detach()) > 0) is counted
+
+
+@pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU])
+@pytest.mark.parametrize("form", ["eq9", "eq10"])
+def test_parametrized_weights_get_the_gradient_and_their_training_is_seen(kind, form):
+    torch.manual_seed(0)
+    net = torch.nn.utils.parametrizations.weight_norm(kind(3, 4).double(), "weight_hh_l0")
+    chain = gs.time_chain(net, torch.randn(6, 2, 3, dtype=torch.float64))
+    first = [gs.pascanu_omega(chain, lambda out: out[-1].sum(), form) for _ in range(2)]
+    for omega in first:  # each with a graph of its own
+        omega.backward()
+    touched = {name for name, weight in net.named_parameters() if weight.grad is not None}
+    assert touched == {f"parametrizations.weight_hh_l0.original{i}" for i in (0, 1)}
+    with torch.no_grad():
+        net.parametrizations.weight_hh_l0.original0 *= 1.1
+    with pytest.raises(errors.WeightsChangedError, match="trained since"):
+        gs.pascanu_omega(chain, lambda out: out[-1].sum(), form)
+
+
+@pytest.mark.parametrize("form", ["eq9", "eq10"])
+def test_the_loss_s_scale_does_not_matter(form):
+    module, x, loss = setting()
+    chain = gs.time_chain(module, x)
+    found = [gs.pascanu_omega(chain, lambda out, size=size: size * loss(out), form) for size in (1.0, 1e-250, 1e250)]
+    for omega in found[1:]:
+        torch.testing.assert_close(omega, found[0], rtol=1e-12, atol=0)

@@ -110,6 +110,58 @@ def test_a_loss_at_every_step_of_a_chain_that_the_adjoint_has_to_rescale(weight)
     assert 0 < parts.cancellation <= 1 + 1e-12
 
 
+def driven_scalar(steps, drive):
+    """h_t = h_{t-1} / 2 + drive, from h_0 = 0: h_t = drive (2 - 2^(1 - t))."""
+    net = nn.RNN(1, 1, nonlinearity="relu", bias=False).double()
+    with torch.no_grad():
+        net.weight_hh_l0.fill_(0.5)
+        net.weight_ih_l0.fill_(drive)
+    return gs.time_chain(net, torch.ones(steps, 1, 1, dtype=torch.float64))
+
+
+def test_lags_beyond_the_range_of_float64_are_numbers():
+    # A loss on the last step alone: all other steps' sources are exact zeros beside what has decayed to e^-1386.
+    parts = gs.temporal_components(driven_scalar(2000, 1.0), lambda out: out[-1].sum())
+    lag = torch.arange(2000).double()
+    closed = lag * math.log(0.5) + torch.log(2 - 2 * 0.5 ** (1999 - lag))
+    torch.testing.assert_close(parts.log_norm, closed, rtol=1e-12, atol=1e-12)
+    assert float(parts.share.sum()) == pytest.approx(1, abs=1e-12)
+    assert float(parts.absolute_share.sum()) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+def test_a_loss_s_size_moves_only_the_norms(kind, size):
+    chain = gs.time_chain(module_of(kind), torch.randn(40, 2, 3, dtype=torch.float64))
+    one = gs.temporal_components(chain, lambda out: out[-1].sum() + out[12].sum())
+    other = gs.temporal_components(chain, lambda out: size * (out[-1].sum() + out[12].sum()))
+    torch.testing.assert_close(other.log_norm, one.log_norm + math.log(size), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(other.share, one.share, rtol=1e-9, atol=1e-14)
+    assert other.cancellation == pytest.approx(one.cancellation, rel=1e-12)
+
+
+def test_states_whose_squares_underflow_still_count():
+    parts = gs.temporal_components(driven_scalar(6, 1e-200), lambda out: out[-1].sum())
+    lag = torch.arange(6).double()
+    closed = lag * math.log(0.5) + torch.log(2 - 2 * 0.5 ** (5 - lag)) + math.log(1e-200)
+    torch.testing.assert_close(parts.log_norm, closed, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU])
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_their_sum_in_every_layer_and_direction_is_autograd_s_gradient(kind, layer, direction):
+    torch.manual_seed(3)
+    net = kind(3, 4, num_layers=2, bidirectional=True, dtype=torch.float64)
+    x = torch.randn(9, 2, 3, dtype=torch.float64)
+    chain = gs.time_chain(net, x, layer=layer, direction=direction)
+    parts = gs.temporal_components(chain, loss_of)
+    loss_of(net(x)[0]).backward()
+    gradient = getattr(net, f"weight_hh_l{layer}" + ("_reverse" if direction == "reverse" else "")).grad
+    assert parts.log_total == pytest.approx(float(gradient.norm().log()), abs=1e-10)
+    assert float(parts.share.sum()) == pytest.approx(1, abs=1e-10)
+
+
 def test_opposite_losses_cancel():
     torch.manual_seed(0)
     rnn, x = nn.RNN(3, 6).double(), torch.randn(6, 1, 3).double()
