@@ -139,9 +139,11 @@ def _sweep(links: Links, carry: Scaled, start: int, result: Scaled) -> None:
     scaled, log_scale = result.scaled, result.log_scale
     if bool(carry.log_scale.any()) or bool(log_scale.any()) or len(scaled) == 1:
         # The scale of each row's largest entry over the stretch; a row of zeros is on the scale 1.
-        largest = torch.maximum(carry.log_peak, result.log_peak).amax(0)
+        log_peak = result.log_peak
+        largest = torch.maximum(carry.log_peak, log_peak).amax(0)
         scale = _zero_if_infinite(largest).expand_as(log_scale)
-        scaled.copy_(result.on(scale).scaled)
+        if not bool(torch.isneginf(log_peak).all()):
+            scaled.copy_(result.on(scale).scaled)
         log_scale.copy_(scale)
         carry = carry.on(scale[-1:])
     scaled[-1:] += carry.scaled

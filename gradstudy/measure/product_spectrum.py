@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradstudy.chains.chain import Chain
+from gradstudy.chains.chain import Chain, check_chain
 from gradstudy.chains.checks import check_index
 from gradstudy.measure.graded import (
     GradedFactor,
@@ -96,6 +96,7 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
 
     Raises:
         LinkRangeError: start, stop or k outside the chain.
+        UnsupportedModuleError: something that is no chain.
 
     Cost: three QR passes, O(T n^3) a row; with `k` O(T n^2 (k + 8)) a sweep, three to six sweeps as a rule. Rows in
     double-double, as those of most LSTMs with links of condition 1e3 to 1e6, take some five times as long. Rows of
@@ -111,6 +112,7 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
         >>> tuple(spectrum.log_singular_values.shape), bool(spectrum.error.max() < 1e-9)
         ((2, 4), True)
     """
+    check_chain(chain)
     size = chain.states.shape[-1]
     start, stop = _window(chain, start, stop)
     k = size if k is None else check_index("k", k, 1, size, f"the state has {size} components; leave k out for all")

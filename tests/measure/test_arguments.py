@@ -24,7 +24,7 @@ calls = {
     for name, *rest in (
         ("gradient_norms", loss), ("temporal_components", loss), ("pascanu_omega", loss), ("jacobian_spectra",),
         ("lyapunov_exponents",), ("gradient_flow",), ("block_norms",), ("cell_path",), ("gate_statistics",),
-        ("steps_in_the_past",),
+        ("steps_in_the_past",), ("product_spectrum",),
     )
 }
 calls |= {f"k={k!r}": (lambda k=k: gs.jacobian_spectra(chain, k=k), ()) for k in (0, 5, 2.0, "a", True)}
