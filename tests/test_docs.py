@@ -9,6 +9,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib as mpl
@@ -35,6 +37,20 @@ def test_python_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypat
     namespace: dict[str, object] = {}
     for number, block in enumerate(blocks):
         exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
+
+
+def test_the_study_written_out_in_the_architecture_runs(tmp_path):
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = text[text.index("A whole study of your own") :]
+    files = re.findall(r"^```(?:yaml|py)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    folder = tmp_path / "studies" / "bias-sweep"
+    folder.mkdir(parents=True)
+    for name, content in zip(("study.yaml", "notebook.py", "figures.py"), files, strict=False):
+        (folder / name).write_text(content, encoding="utf-8")
+    command = [sys.executable, "-m", "gradstudy.cli", "run", "bias-sweep", "--workspace", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "reports" / "quick" / "bias-sweep" / "figures" / "reach.png").exists()
 
 
 @pytest.mark.parametrize("name", modules())

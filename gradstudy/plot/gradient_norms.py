@@ -18,7 +18,7 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = axes(ax)
     seen = frame[np.isfinite(frame["log10_norm"])].groupby("t")["log10_norm"]
-    ax.fill_between(seen.min().index, seen.min(), seen.max(), alpha=0.25, linewidth=0)
+    ax.fill_between(seen.min().index, seen.min(), seen.max(), alpha=0.25, linewidth=0, label="range of the rows")
     # Of all rows: that of the rows that are not zero would show a gradient where most have none.
     median = frame.groupby("t")["log10_norm"].median()
     ax.plot(median.index, median.where(np.isfinite(median)), label="median over the batch")

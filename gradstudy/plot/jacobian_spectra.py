@@ -23,6 +23,8 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ("smallest", ":", by_link.min()),
     ):
         ax.plot(values.index, values, style, label=name)
+    if (frame["singular_value"] > 0).all():  # a logarithmic axis would drop exact zeros without a word
+        ax.set_yscale("log")
     ax.set_xlabel("link $t$")
     ax.set_ylabel(r"singular values of $J_t$")
     ax.legend()

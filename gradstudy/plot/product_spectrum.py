@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from gradstudy.plot.axes import axes
 
@@ -23,6 +24,7 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     zeros = int(np.isneginf(frame["log10_singular_value"]).sum())
     if zeros:
         ax.set_title(f"{zeros} value(s) exactly 0 not shown", fontsize="small")
-    ax.set_xlabel("index of the singular value")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("index of the singular value, one line a row of the batch")
     ax.set_ylabel(r"$\log_{10} \sigma_i$ of the product")
     return ax

@@ -111,6 +111,7 @@ def forgetting(networks: pd.DataFrame) -> Drawing:
                 ax.plot(rates.mean(), place + shift, "|", color=style.BLACK, markersize=9)
         ax.axvline(0, color=style.GREY, linewidth=0.6, linestyle=":")
         ax.set_yticks(range(len(designs)), [_label(*design) for design in designs])
+        ax.set_ylim(-0.6, len(designs) - 0.4)
         ax.set_xlabel("rate of the gradient (nats per link)")
         ax.plot([], [], "o", color=style.GREY, markersize=2.5, label="before training")
         ax.plot([], [], "o", color=style.BLUE, markersize=2.5, label="after training")
@@ -119,7 +120,7 @@ def forgetting(networks: pd.DataFrame) -> Drawing:
     words = [_in_steps(design, rows) for design, rows in (extremes[0], extremes[-1])]
     return Drawing(
         figure,
-        f"Rate at which the gradient of one error changes per link on {_task_name(kept)}, before (grey) and after "
+        f"Rate at which the gradient of one error changes per link, {_task_name(kept)}, before (grey) and after "
         f"(blue) training; one dot a network, bars are means (n = {_each(kept)} networks a row). {' '.join(words)} "
         f"{_losses(kept)}",
         "Dot plot with one row an architecture and initialisation, sorted by how much the network retains; nearly all "
@@ -174,7 +175,7 @@ def lead_over_the_vanilla_rnn(pairs: pd.DataFrame) -> Drawing:
         axes[0].set_ylim(-0.6, len(rows) - 0.4)
         for task in _present(kept, "task", TASKS):
             axes[0].plot([], [], markers[task], color=style.GREY, markersize=3.5, label=TASKS[task])
-        axes[0].legend(fontsize=6, loc="lower right")
+        figure.legend(*axes[0].get_legend_handles_labels(), fontsize=6, loc="outside upper left", ncols=2)
     means = kept.groupby([*by, "task", "stage"])["lead"].mean()
     return Drawing(
         figure,
@@ -220,7 +221,7 @@ def flow_matrices(flow: pd.DataFrame) -> Drawing:
         figure.colorbar(image, ax=axes, label="log₁₀ |∂s(t)/∂s(k)|", extend="both", shrink=0.8)
     return Drawing(
         figure,
-        f"Flow matrices on {_task_name(kept)}: how strongly state t still depends on the earlier state k (spectral "
+        f"Flow matrices, {_task_name(kept)}: how strongly state t still depends on the earlier state k (spectral "
         f"norm of the Jacobian product, mean of logarithms over the test sequences of one network, default "
         f"initialisation). A network that remembers is bright far above the diagonal, up and to the left. Colours end "
         f"at 10^{least:.0f}. n = 1 network a panel.",
@@ -246,7 +247,7 @@ def lyapunov_spectra(exponents: pd.DataFrame, networks: pd.DataFrame) -> Drawing
     top = kept[kept["index"] == 0]["exponent"]
     return Drawing(
         figure,
-        f"Lyapunov spectra on {_task_name(kept)}, mean over n = {int(kept['n'].min())} networks with 95 % intervals, "
+        f"Lyapunov spectra, {_task_name(kept)}, mean over n = {int(kept['n'].min())} networks with 95 % intervals, "
         "before (dashed) and after (solid) training; the exponents of a chain of this length, from the direction that "
         f"is kept best (left) to the one lost fastest. The largest lie between {top.min():.2f} and {top.max():.2f} "
         f"nats per link. {_kept_in_vain(_one_task(_trained(networks)))}",
@@ -283,14 +284,14 @@ def reach_of_the_weight_gradient(components: pd.DataFrame) -> Drawing:
                 color=colors[architecture],
                 label=label,
             )
-        ax.axhline(np.log10(0.5), color=style.GREY, linewidth=0.5, linestyle="--")
-        ax.set_ylim(-14, 0.6)
+        ax.axhline(np.log10(0.5), color=style.GREY, linewidth=0.5, linestyle="--", label="one half")
+        ax.set_ylim(max(-14, ax.get_ylim()[0]), 0.6)
         ax.set_xlabel("lag l (links)")
         ax.set_ylabel("log₁₀ share from l links back or more")
         ax.legend(fontsize=6, loc="lower right")
     return Drawing(
         figure,
-        f"Share of the gradient of the recurrent weights (training loss on {_task_name(kept)}, after training; sum of "
+        f"Share of the gradient of the recurrent weights (training loss, {_task_name(kept)}, after training; sum of "
         f"the norms |G|) that has come back over at least l links: mean over n = {int(kept['n'].min())} networks. "
         "Where a curve crosses the dashed line, half of what the weights are told has come from nearer and half from "
         "farther. Shares below 10⁻¹⁴ are not drawn.",
@@ -314,6 +315,8 @@ def weights_hide_the_gradient(networks: pd.DataFrame) -> Drawing:
                     facecolors=color if filled else "none", label=NAMES[architecture] if filled else None,
                     rasterized=True,
                 )  # fmt: skip
+        for label, face in (("before training", "none"), ("after training", style.GREY)):
+            ax.scatter([], [], s=14, marker="o", edgecolors=style.GREY, facecolors=face, linewidths=0.7, label=label)
         ax.axhline(-10, color=style.BLACK, linewidth=0.6, linestyle="--")
         ax.axvspan(-3, 1, color=style.GREY, alpha=0.15, linewidth=0)
         ax.set_xlabel("log₁₀ |∂L/∂W| of the recurrent weights")

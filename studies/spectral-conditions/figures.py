@@ -31,6 +31,8 @@ def growth_against_bound(networks: pd.DataFrame) -> Drawing:
         ax.axvline(0, color=style.GREY, linewidth=0.6, linestyle=":")
         for name, (marker, color) in ACTIVATIONS.items():
             rows = kept[kept["activation"] == name]
+            if not len(rows):
+                continue
             ax.scatter(
                 rows["log_bound"],
                 rows["growth"],
@@ -137,10 +139,9 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         f"The two conditions of n = {len(kept)} networks, coloured by the growth rate of their Jacobian product "
-        f"(orange grows, violet shrinks; colours end at {limit:.1f}; ρ below 0.01 drawn "
-        f"at 0.01). If the eigenvalue decided, nothing left of the "
-        f"vertical line would grow: {len(wrong)} networks do. Below the horizontal line, where the singular value "
-        f"decides, {len(safe)} grow.",
+        f"(orange grows, violet shrinks; colours end at {limit:.1f}; ρ below 0.01 drawn at 0.01). If the eigenvalue "
+        f"decided, nothing left of the vertical line would grow; of those that stand there {len(wrong)} grow. Below the "
+        f"horizontal line, where the singular value decides, {len(safe)} grow.",
         "Scatter plot on logarithmic axes; growing networks marked by stars stand at small spectral radius and large "
         "singular value, where the eigenvalue condition would have them vanish.",
     )
@@ -207,4 +208,6 @@ def _music(ax, rows: pd.DataFrame) -> None:
         ax.legend(fontsize=6)
     else:
         ax.text(0.5, 0.5, "real music: standard profile", transform=ax.transAxes, ha="center")
+        ax.set_xticks([])
+        ax.set_yticks([])
     ax.set_title("Nottingham")
