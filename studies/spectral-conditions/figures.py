@@ -140,7 +140,7 @@ def plane_of_conditions(networks: pd.DataFrame) -> Drawing:
         figure,
         f"The two conditions of n = {len(kept)} networks, coloured by the growth rate of their Jacobian product "
         f"(orange grows, violet shrinks; colours end at {limit:.1f}; ρ below 0.01 drawn at 0.01). If the eigenvalue "
-        f"decided, nothing left of the vertical line would grow; of those that stand there {len(wrong)} grow. Below the "
+        f"decided, nothing left of the vertical line would grow; of those there {len(wrong)} grow. Below the "
         f"horizontal line, where the singular value decides, {len(safe)} grow.",
         "Scatter plot on logarithmic axes; growing networks marked by stars stand at small spectral radius and large "
         "singular value, where the eigenvalue condition would have them vanish.",
