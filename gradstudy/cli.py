@@ -147,7 +147,9 @@ def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], wor
     help="Seconds a run. [default: the profile's]",
 )  # fmt: skip
 @click.option("--oversubscribe", is_flag=True, help="Allow jobs x threads to exceed the cores.")
-@click.option("--strict", is_flag=True, help="Exit with 1 when runs are missing, those without their data included.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 also when runs or their data are missing, or a figure failed."
+)
 @_workspace_option
 @_json_option
 def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **options: Any) -> None:
@@ -163,8 +165,11 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
     with progress() as told:
         tally = run_studies(studies, workspace, order, told, check=lambda study: _check_report(study, order))
     reports = _build_reports(studies, order, workspace)
-    _tell(tally, reports, workspace, as_json)
-    sys.exit(1 if tally.failed or (strict and tally.missing) else 0)
+    undrawn = _undrawn(studies, reports)
+    _tell(tally, reports, undrawn, workspace, as_json)
+    _tell_undrawn(undrawn)
+    broken = any(figure["failed"] for figure in undrawn)
+    sys.exit(1 if tally.failed or (strict and (tally.missing or broken)) else 0)
 
 
 @main.command()
@@ -202,7 +207,9 @@ def report(slugs: tuple[str, ...], profile: str, workspace: Path) -> None:
     for plan in plans:
         if any(planned.state.kind != "cached" for planned in plan.points):
             click.echo(f"{plan.study.slug} ({profile}): {Tally((plan,), 0).summary(plan)}", err=True)
-    click.echo(build_all(studies, profile, workspace))
+    reports = build_all(studies, profile, workspace)
+    click.echo(reports)
+    _tell_undrawn(_undrawn(studies, reports))
 
 
 @main.command()
@@ -302,13 +309,25 @@ def _build_reports(studies: tuple[Study, ...], order: Order, workspace: Path) ->
     return build_all(studies, order.profile, workspace)
 
 
-def _tell(tally: Tally, reports: Path | None, workspace: Path, as_json: bool) -> None:
+def _undrawn(studies: tuple[Study, ...], reports: Path | None) -> list[dict[str, Any]]:
+    from gradstudy.report import gallery
+
+    return [figure for study in studies for figure in gallery.undrawn(reports / study.slug)] if reports else []
+
+
+def _tell_undrawn(figures: list[dict[str, Any]]) -> None:
+    for figure in figures:
+        click.echo(f"figure {figure['figure']}: not drawn: {figure['reason']}", err=True)
+
+
+def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], workspace: Path, as_json: bool) -> None:
     from gradstudy.report import ledger
 
     rows = ledger.rows(reports) if reports else []
     if as_json:
         runs = [row for plan in tally.plans for row in _rows(plan)]
-        _print_json({"runs": runs, "executed": tally.executed, "reports": str(reports or ""), "claims": rows})
+        found = {"executed": tally.executed, "reports": str(reports or ""), "claims": rows, "undrawn": undrawn}
+        _print_json({"runs": runs, **found})
         return
     if reports:
         click.echo(ledger.as_text(rows, _width()) + "\n")

@@ -103,6 +103,23 @@ def test_run_ends_with_reports_that_can_be_cited(gradstudy, tmp_path):
     assert "rate" in gradstudy("cite", "tiny/rate", code=2).stderr
 
 
+def test_a_figure_that_was_not_drawn_is_told_and_fails_only_when_strict(gradstudy, tmp_path):
+    folder = tmp_path / "studies" / "tiny"
+    kept = 'import pandas as pd\ngs.record("rates", pd.DataFrame({"double": [2 * seed]}))\n'
+    (folder / "notebook.py").write_text(NOTEBOOK + kept)
+    (folder / "figures.py").write_text(FIGURES + "\n\ndef later(spectra):\n    raise AssertionError\n")
+    later = "figure tiny/later: not drawn: no records in 1 table spectra\n"
+    assert gradstudy("run", "tiny", "--strict").stderr.endswith(later), "another profile may record it"
+    (folder / "figures.py").write_text(FIGURES.replace(', "Rates.", "Two points."', ""))
+    told = "figure tiny/rates: not drawn: TypeError: "
+    assert told in gradstudy("run", "tiny", "--strict", code=1).stderr
+    said = gradstudy("run", "tiny", "--json")
+    assert told in said.stderr
+    assert [figure["failed"] for figure in json.loads(said.stdout)["undrawn"]] == [True]
+    assert told in gradstudy("report", "tiny", "--profile", "quick").stderr
+    assert "not drawn: TypeError" in gradstudy("cite", "tiny/rates", code=2).stderr
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_on_a_terminal_there_is_one_bar(gradstudy, tmp_path):
     import os

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from gradstudy.errors import UnknownFigureError
@@ -15,6 +16,16 @@ from gradstudy.report.pictures import Identity
 _UNREADABLE = re.compile(r"[%#$&~^{}\\]")
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """A figure of a report: who it is, its file as LaTeX finds it, the profile, and why there is no picture."""
+
+    identity: Identity
+    file: str
+    profile: str
+    missing: str
+
+
 def cite(figure: str, workspace: Path) -> str:
     """BibTeX entry and LaTeX snippet of a figure.
 
@@ -23,17 +34,21 @@ def cite(figure: str, workspace: Path) -> str:
         workspace: where `reports/` is; not needed for a PNG.
 
     Raises:
-        UnknownFigureError: no report has the figure, or the picture is not one of ours.
+        UnknownFigureError: no report has the figure, it could not be drawn, or the picture is not one of ours.
         ReportError: a report.json is cut off, or of another edition's form.
     """
     path = Path(figure)
     if path.suffix.lower() == ".png":
         return _citation(pictures.identity_of(_existing(path)), path.name)
-    known = list(_known(workspace / "reports"))
-    for identity, file in known:
-        if figure in (identity.id, identity.id.partition("@")[0]):
-            return _citation(identity, file)
-    raise _unknown(figure, [identity.id for identity, _ in known])
+    reports = workspace / "reports"
+    # A figure that one profile could not draw may be drawn in another.
+    listed = sorted(_listed(reports), key=lambda found: bool(found.missing))
+    for found in listed:
+        if figure in (found.identity.id, found.identity.id.partition("@")[0]):
+            if found.missing:
+                raise _undrawn(found)
+            return _citation(found.identity, found.file)
+    raise _unknown(figure, [found.identity.id for found in listed if not found.missing], reports)
 
 
 def bibtex(figure_id: str, title: str, version: str, date: str) -> str:
@@ -86,24 +101,35 @@ def _existing(path: Path) -> Path:
     )
 
 
-def _known(reports: Path) -> Iterator[tuple[Identity, str]]:
+def _listed(reports: Path) -> Iterator[_Listed]:
     found = sorted(reports.glob("*/[!.]*/report.json"), key=lambda path: (path.parts[-3] != "standard", path.parts))
     for path in found:
         report = ledger.load(path)
         for figure in report["figures"]:
-            if not figure["missing"]:
-                words = prose.plain(figure["caption"])
-                yield (
-                    Identity(figure["id"], figure["title"], words, report["version"], report["date"]),
-                    (path.relative_to(reports.parent).parent / figure["png"]).as_posix(),
-                )
+            words = prose.plain(figure["caption"])
+            yield _Listed(
+                Identity(figure["id"], figure["title"], words, report["version"], report["date"]),
+                (path.relative_to(reports.parent).parent / figure["png"]).as_posix(),
+                report["profile"],
+                figure["missing"],
+            )
 
 
-def _unknown(figure: str, known: list[str]) -> UnknownFigureError:
+def _undrawn(found: _Listed) -> UnknownFigureError:
+    return UnknownFigureError(
+        f"figure {found.identity.id!r}, which the report of profile {found.profile} lists as not drawn: "
+        f"{found.missing}",
+        needed="a figure that was drawn",
+        why="there is no picture to cite",
+        remedy=f"mend it, then `gradstudy report {found.identity.id.partition('/')[0]} --profile {found.profile}`",
+    )
+
+
+def _unknown(figure: str, known: list[str], reports: Path) -> UnknownFigureError:
     names = sorted({figure_id.partition("@")[0] for figure_id in known})
     return UnknownFigureError(
         f"figure {figure!r}",
-        needed=f"one of {', '.join(names)}" if names else "a figure of a report, and there is no report yet",
+        needed=f"one of {', '.join(names)}" if names else f"a figure of a report, and there is none in {reports}",
         why="only a figure with an identity can be cited",
-        remedy="correct the id" if names else "build the reports: gradstudy run",
+        remedy="correct the id" if names else "name the workspace (--workspace), or build reports: gradstudy run",
     )

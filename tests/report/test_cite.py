@@ -47,8 +47,14 @@ def test_nothing_in_the_caption_is_a_command_of_latex(workspace: Path):
 def test_an_unknown_figure_is_refused_with_the_known_ids(workspace: Path, tmp_path: Path):
     with pytest.raises(UnknownFigureError, match="made-up/growth, made-up/spectrum"):
         cite("made-up/shrinkage", workspace)
-    with pytest.raises(UnknownFigureError, match="no report yet"):
+    with pytest.raises(UnknownFigureError) as caught:
         cite("made-up/growth", tmp_path)
+    assert f"there is none in {tmp_path / 'reports'}" in str(caught.value)
+
+
+def test_a_figure_that_was_not_drawn_is_refused_with_the_report_s_reason(workspace: Path):
+    with pytest.raises(UnknownFigureError, match="not drawn: no records in 1 table never_recorded"):
+        cite("made-up/absent", workspace)
 
 
 def test_an_outdated_digest_is_not_taken_for_the_figure(workspace: Path):
