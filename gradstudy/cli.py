@@ -221,11 +221,12 @@ def claims(profile: str, workspace: Path, as_json: bool) -> None:
     from gradstudy.report import ledger
     from gradstudy.study.workspace import profile_reports
 
-    rows = ledger.rows(profile_reports(workspace, profile))
+    reports = profile_reports(workspace, profile)
+    rows = ledger.rows(reports)
     if as_json:
         _print_json(rows)
     else:
-        click.echo(ledger.as_text(rows, _width()))
+        click.echo(ledger.as_text(rows, _width()) if rows else ledger.none(reports))
 
 
 @main.command()
@@ -310,9 +311,9 @@ def _build_reports(studies: tuple[Study, ...], order: Order, workspace: Path) ->
 
 
 def _undrawn(studies: tuple[Study, ...], reports: Path | None) -> list[dict[str, Any]]:
-    from gradstudy.report import gallery
+    from gradstudy.report.undrawn import undrawn
 
-    return [figure for study in studies for figure in gallery.undrawn(reports / study.slug)] if reports else []
+    return [figure for study in studies for figure in undrawn(reports / study.slug)] if reports else []
 
 
 def _tell_undrawn(figures: list[dict[str, Any]]) -> None:
@@ -330,7 +331,7 @@ def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], wor
         _print_json({"runs": runs, **found})
         return
     if reports:
-        click.echo(ledger.as_text(rows, _width()) + "\n")
+        click.echo((ledger.as_text(rows, _width()) if rows else ledger.none(reports)) + "\n")
     for plan in tally.plans:
         click.echo(f"{plan.study.slug} ({plan.name}): {tally.summary(plan)}")
     click.echo(f"runs: {workspace / 'runs'}")

@@ -92,6 +92,8 @@ def test_run_ends_with_reports_that_can_be_cited(gradstudy, tmp_path):
     (folder / "figures.py").write_text(FIGURES)
     said = gradstudy("run", "tiny")
     report = tmp_path / "reports" / "quick"
+    assert said.stdout.startswith(f"None of the reports in {report} has a claim")
+    assert f"There is no report in {report.with_name('standard')}" in gradstudy("claims").stdout
     assert f"reports: {report / 'index.html'}" in said.stdout
     assert (report / "tiny" / "report.json").exists()
     before = (report / "tiny" / "report.json").stat().st_mtime_ns

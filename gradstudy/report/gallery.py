@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstudy.errors import ReportError
-from gradstudy.report import edition, ledger, pictures, prose, tables, words
+from gradstudy.report import edition, pictures, prose, tables, words
 from gradstudy.report.assess import Runs
 from gradstudy.report.figure_functions import FigureFunction, functions
+from gradstudy.report.undrawn import UNRECORDED
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gradstudy.study.results import RunSummary
-
-_UNRECORDED = "no records in "
 
 
 @dataclass(frozen=True)
@@ -47,25 +46,10 @@ def draw_all(study_folder: Path, shelf: Shelf) -> tuple[Picture, ...]:
     return tuple(_picture(function, shelf) for function in functions(study_folder))
 
 
-def undrawn(report_folder: Path) -> list[dict[str, Any]]:
-    """Figures that a report lists without a picture: `figure` (its id), `reason`, and `failed`.
-
-    A figure has not `failed` when only its tables have no records: they may belong to another profile. Of a report that
-    is not there nothing is said.
-    """
-    path = report_folder / "report.json"
-    figures = ledger.load(path)["figures"] if path.is_file() else []
-    return [
-        {"figure": row["id"], "reason": row["missing"], "failed": not row["missing"].startswith(_UNRECORDED)}
-        for row in figures
-        if row["missing"]
-    ]
-
-
 def _picture(function: FigureFunction, shelf: Shelf) -> Picture:
     absent = [name for name in function.tables if name not in shelf.tables]
     if absent:
-        return _missing(function, shelf, f"{_UNRECORDED}{words.count(len(absent), 'table')} {', '.join(absent)}")
+        return _missing(function, shelf, f"{UNRECORDED}{words.count(len(absent), 'table')} {', '.join(absent)}")
     try:
         drawing = function(shelf.tables)
     except ReportError:

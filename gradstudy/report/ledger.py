@@ -28,10 +28,15 @@ def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
     return [(load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
 
 
+def none(reports_folder: Path) -> str:
+    """Why the ledger of `reports/<profile>` has no rows."""
+    if load_all(reports_folder):
+        return f"None of the reports in {reports_folder} has a claim: their study.yaml names none."
+    return f"There is no report in {reports_folder}; `gradstudy run --profile {reports_folder.name}` builds them."
+
+
 def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
     """The ledger as a table for a terminal of that many columns."""
-    if not rows:
-        return "No report of this profile decides a claim; `gradstudy run` builds reports."
     from io import StringIO
 
     from rich.box import SIMPLE_HEAD

@@ -16,7 +16,7 @@ import pytest
 
 from gradstudy import records
 from gradstudy.errors import ReportError, StorageError
-from gradstudy.report.gallery import undrawn
+from gradstudy.report.undrawn import undrawn
 from gradstudy.report.workshop import replacing
 
 

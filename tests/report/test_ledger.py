@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def test_the_ledger_fits_a_terminal(report: Path, width: int):
         assert word in text
 
 
-def test_no_report_is_an_empty_ledger(tmp_path: Path):
-    assert ledger.rows(tmp_path / "reports" / "quick") == []
-    assert "gradstudy run" in ledger.as_text([])
+def test_an_empty_ledger_says_where_it_looked_and_why_it_is_empty(report: Path, tmp_path: Path):
+    quick = tmp_path / "reports" / "quick"
+    assert ledger.rows(quick) == []
+    assert ledger.none(quick) == f"There is no report in {quick}; `gradstudy run --profile quick` builds them."
+    content = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    (quick / "made-up").mkdir(parents=True)
+    (quick / "made-up" / "report.json").write_text(json.dumps(content | {"claims": []}))
+    assert ledger.rows(quick) == []
+    assert ledger.none(quick).startswith(f"None of the reports in {quick} has a claim")
