@@ -119,11 +119,10 @@ def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], wor
     from gradstudy.study.progress import describe
 
     _check_single(slugs, assignments)
-    present = Present()
-    plans = [
-        make_plan(study, profile, workspace, assignments=assignments, present=present)
-        for study in _chosen(slugs, profile, workspace)
-    ]
+    studies, present = _chosen(slugs, profile, workspace), Present()
+    plans = [make_plan(study, profile, workspace, assignments=assignments, present=present) for study in studies]
+    for study in studies:
+        _check_report(study, assignments)
     if as_json:
         _print_json([row for plan in plans for row in _rows(plan)])
         return
@@ -163,7 +162,9 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
     _check_single(slugs, order.assignments)
     studies = _chosen(slugs, order.profile, workspace)
     with progress() as told:
-        tally = run_studies(studies, workspace, order, told, check=lambda study: _check_report(study, order))
+        tally = run_studies(
+            studies, workspace, order, told, check=lambda study: _check_report(study, order.assignments)
+        )
     reports = _build_reports(studies, order, workspace)
     undrawn = _undrawn(studies, reports)
     _tell(tally, reports, undrawn, workspace, as_json)
@@ -294,8 +295,8 @@ def _order(*, jobs: int | None, oversubscribe: bool, keep_going: bool, **options
     return Order(budget=budget, fail_fast=not keep_going, **options)
 
 
-def _check_report(study: Study, order: Order) -> None:
-    if not order.assignments:
+def _check_report(study: Study, assignments: tuple[str, ...]) -> None:
+    if not assignments:
         from gradstudy.report.build import check
 
         check(study)

@@ -51,11 +51,26 @@ def test_list_and_plan(gradstudy):
     assert {"study": "tiny", "title": "Tiny", "profiles": ["quick"]} in json.loads(gradstudy("list", "--json").stdout)
     lines = gradstudy("plan", "tiny").stdout.splitlines()
     assert [line.split(" ", 2)[0] + line.split(" ", 2)[2] for line in lines] == [
-        "tinybase: new",
+        "tinybase seed=0: new",
         "tinybase seed=1: new",
-    ]
+    ], "an axis is shown at the notebook's default too"
     rows = json.loads(gradstudy("plan", "tiny", "-p", "rate=1e-3", "--json").stdout)
     assert [row["parameters"] for row in rows] == [{"seed": 0, "rate": 1e-3}, {"seed": 1, "rate": 1e-3}]
+
+
+def test_plan_shows_what_a_control_plants_even_when_it_is_the_default(gradstudy, tmp_path):
+    grid = """
+      - name: base
+        set: {rate: 2.0}
+    controls:
+      - name: half
+        like: base
+        plant: {rate: 0.5}
+"""
+    head = STUDY.partition("grid:")[0]
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(f"{head}grid:{grid}")
+    lines = [line.split(" ", 2)[2] for line in gradstudy("plan", "tiny").stdout.splitlines()]
+    assert lines == ["base rate=2.0: new", "base as half rate=0.5: new"]
 
 
 def test_run_executes_once_and_then_finds_all_there(gradstudy, tmp_path):
@@ -270,7 +285,11 @@ def test_what_no_report_can_be_built_from_is_said_before_anything_runs(gradstudy
     (folder / "study.yaml").write_text(STUDY + broken + "\n")
     if not broken:
         (folder / "figures.py").write_text("def rates(:\n")
-    assert says in gradstudy("run", "tiny", code=code).stderr
+    for command in ("plan", "run"):
+        said = gradstudy(command, "tiny", code=code).stderr
+        assert says in said
+        assert "references.bib" not in said, "whoever installed gradstudy cannot add to its own files"
+        assert "gradstudy/claims" not in said
     assert not list(tmp_path.glob("runs/tiny/[0-9a-f]*"))
 
 
