@@ -238,6 +238,17 @@ def test_doctor_tells_versions_cores_data_workspace_and_studies(gradstudy, tmp_p
     assert f"workspace: {tmp_path}" in gradstudy("doctor").stdout
 
 
+def test_doctor_tells_an_unset_data_folder_from_a_missing_one_before_the_commands(gradstudy, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("GRADSTUDY_DATA", raising=False)
+    said = gradstudy("doctor").stdout
+    assert said.index("export GRADSTUDY_DATA=FOLDER") < said.index("curl ")
+    monkeypatch.setenv("GRADSTUDY_DATA", str(tmp_path / "data"))
+    assert f"GRADSTUDY_DATA: {tmp_path / 'data'} (there is no such folder yet" in gradstudy("doctor").stdout
+    (tmp_path / "data").mkdir()
+    assert f"GRADSTUDY_DATA: {tmp_path / 'data'}\n" in gradstudy("doctor").stdout
+
+
 @pytest.mark.parametrize("code", ["import gradstudy", "from gradstudy.cli import main; main(['--help'])"])
 def test_help_and_import_load_nothing_heavy(code):
     heavy = ("torch", "pandas", "numpy", "matplotlib", "papermill", "jupytext", "pydantic", "rich")

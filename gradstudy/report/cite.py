@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ def cite(figure: str, workspace: Path) -> str:
     path = Path(figure)
     if path.suffix.lower() == ".png":
         return _citation(pictures.identity_of(_existing(path)), path.name)
+    if path.suffix.lower() in (".svg", ".pdf"):
+        raise _not_png(path)
     reports = workspace / "reports"
     # A figure that one profile could not draw may be drawn in another.
     listed = sorted(_listed(reports), key=lambda found: bool(found.missing))
@@ -98,6 +101,17 @@ def _existing(path: Path) -> Path:
         needed="a PNG that gradstudy drew, or an id such as study/figure",
         why="there is nothing to cite",
         remedy="correct the path",
+    )
+
+
+def _not_png(path: Path) -> UnknownFigureError:
+    png = path.with_suffix(".png")
+    beside = f"`gradstudy cite {shlex.quote(str(png))}`, the same figure" if png.is_file() else "take the report's PNG"
+    return UnknownFigureError(
+        f"{path}",
+        needed="the PNG of the figure, or an id such as study/figure",
+        why="only the PNG holds all that a citation says",
+        remedy=f"{beside}, or cite by id",
     )
 
 

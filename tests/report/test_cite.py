@@ -72,6 +72,15 @@ def test_a_picture_without_our_metadata_is_refused(tmp_path: Path):
         cite(str(tmp_path / "gone.png"), tmp_path)
 
 
+def test_an_svg_is_refused_with_the_png_beside_it(report: Path, tmp_path: Path):
+    svg = report / "figures" / "growth.svg"
+    with pytest.raises(UnknownFigureError) as caught:
+        cite(str(svg), tmp_path)
+    assert f"gradstudy cite {svg.with_suffix('.png')}" in caught.value.remedy
+    with pytest.raises(UnknownFigureError, match="take the report's PNG, or cite by id"):
+        cite(str(tmp_path / "alone.svg"), tmp_path)
+
+
 def test_a_report_that_cannot_be_read_is_named(tmp_path: Path):
     broken = tmp_path / "reports" / "standard" / "other" / "report.json"
     broken.parent.mkdir(parents=True)
