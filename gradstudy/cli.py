@@ -338,6 +338,15 @@ def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], wor
     click.echo(f"runs: {workspace / 'runs'}")
     if reports:
         click.echo(f"reports: {reports / 'index.html'}")
+    if _only_standard_decides(tally, rows):
+        click.echo("quick decides no claim; for verdicts: gradstudy run --profile standard")
+
+
+def _only_standard_decides(tally: Tally, rows: list[dict[str, Any]]) -> bool:
+    """Whether quick left every claim open of studies that have a standard profile to decide them."""
+    decided = any(not row["verdict"].startswith("undecided") for row in rows)
+    claiming = [plan for plan in tally.plans if plan.study.spec.claims and "standard" in plan.study.spec.profiles]
+    return not decided and any(plan.name == "quick" for plan in claiming)
 
 
 def _width() -> int:

@@ -249,6 +249,14 @@ def test_doctor_tells_an_unset_data_folder_from_a_missing_one_before_the_command
     assert f"GRADSTUDY_DATA: {tmp_path / 'data'}\n" in gradstudy("doctor").stdout
 
 
+@pytest.mark.parametrize("standard", [True, False])
+def test_quick_that_decides_nothing_ends_with_where_verdicts_come_from(gradstudy, tmp_path, standard):
+    text = STUDY + "  standard:\n    grid: [{name: base}]\n" * standard + "claims: {P1: [base]}\n"
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(text)
+    last = gradstudy("run", "tiny").stdout.splitlines()[-1]
+    assert (last == "quick decides no claim; for verdicts: gradstudy run --profile standard") is standard
+
+
 @pytest.mark.parametrize("code", ["import gradstudy", "from gradstudy.cli import main; main(['--help'])"])
 def test_help_and_import_load_nothing_heavy(code):
     heavy = ("torch", "pandas", "numpy", "matplotlib", "papermill", "jupytext", "pydantic", "rich")
