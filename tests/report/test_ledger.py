@@ -35,6 +35,7 @@ def test_each_study_is_named_once_above_its_claims_in_columns_alike(report: Path
     assert [line for line in lines if line in ("made-up", long)] == ["made-up", long]
     headings = [line for line in lines if "Statement" in line]
     assert len(headings) == 2
+    assert " Controls " in headings[0], "no heading is folded within a word"
     assert headings[0] == headings[1]
 
 
