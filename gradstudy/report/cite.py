@@ -12,7 +12,10 @@ from gradstudy.errors import UnknownFigureError
 from gradstudy.report import edition, ledger, pictures, prose
 from gradstudy.report.latex import latex
 from gradstudy.report.pictures import Identity
+from gradstudy.study.catalog import is_shipped
 
+# A study that did not come with gradstudy has an author of its own, whom only its reader knows.
+_FILL_AUTHOR, _FILL_YEAR = "FILL IN: author of the study", "FILL IN: year"
 # Signs of a file's name that mean something to TeX.
 _UNREADABLE = re.compile(r"[%#$&~^{}\\]")
 
@@ -55,13 +58,14 @@ def cite(figure: str, workspace: Path) -> str:
 
 
 def bibtex(figure_id: str, title: str, version: str, date: str) -> str:
-    """The BibTeX entry of a figure."""
+    """The BibTeX entry of a figure; author and year of a study that did not come with gradstudy are left to fill in."""
     name, _, digest = figure_id.partition("@")
     key = re.sub(r"[^A-Za-z0-9]+", "-", f"gradstudy-{name}-{digest[:6]}").strip("-")
+    ours = is_shipped(name.partition("/")[0])
     fields = {
-        "author": f"{{{edition.AUTHOR}}}",
+        "author": f"{{{edition.AUTHOR if ours else _FILL_AUTHOR}}}",
         "title": f"{{{latex(title)}}}",
-        "year": date[:4],
+        "year": date[:4] if ours else _FILL_YEAR,
         "version": latex(version),
         "howpublished": f"Figure drawn with gradstudy {latex(version)}",
         "note": rf"Figure id \texttt{{{latex(figure_id)}}}",

@@ -58,8 +58,8 @@ def _table(rows: Sequence[dict[str, Any]], widths: Mapping[str, int], width: int
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
     # A column's padding counts as part of its least width.
     table.add_column("Claim", no_wrap=True, min_width=widths["claim"] + 1)
-    table.add_column("Verdict", ratio=3, overflow="fold")
-    table.add_column("Effect (interval)", ratio=4, overflow="fold")
+    table.add_column("Verdict", ratio=4, overflow="fold")
+    table.add_column("Effect (interval)", ratio=5, overflow="fold")
     table.add_column("n", no_wrap=True, min_width=widths["n"] + 1)
     table.add_column("Controls", width=len("3 of 3 as"))
     table.add_column("Statement", ratio=6)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from gradstudy.errors import ReportError, UnknownFigureError
-from gradstudy.report.cite import cite
+from gradstudy.report.cite import bibtex, cite
 from gradstudy.report.latex import latex
 
 
@@ -23,9 +24,21 @@ def test_a_figure_is_cited_by_its_id(workspace: Path, growth: str):
     text = cite("made-up/growth", workspace)
     assert text == cite(growth, workspace)
     assert text.startswith("@misc{gradstudy-made-up-growth-")
-    for part in ("author = {{the gradstudy developers}}", "year = {2026}", "version = {0.1.0}", latex(growth)):
+    for part in ("version = {0.1.0}", latex(growth)):
         assert part in text
     assert r"\includegraphics[width=\columnwidth]{reports/standard/made-up/figures/growth.png}" in text
+
+
+def test_only_a_study_that_came_with_gradstudy_is_credited_to_its_developers(report: Path, workspace: Path):
+    own = cite("made-up/growth", workspace)
+    assert "author = {{FILL IN: author of the study}}" in own
+    assert "year = {FILL IN: year}" in own
+    shipped = bibtex("spectral-conditions/growth@0123456789ab", "Growth", "0.1.0", "2026-01-02")
+    assert "author = {{the gradstudy developers}}" in shipped
+    assert "year = {2026}" in shipped
+    with Image.open(report / "figures" / "growth.png") as picture:
+        picture.load()
+        assert "Author" not in picture.text
 
 
 def test_a_lone_png_knows_what_it_is(workspace: Path, report: Path, tmp_path: Path, growth: str):

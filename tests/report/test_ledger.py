@@ -31,10 +31,13 @@ def test_the_ledger_fits_a_terminal(report: Path, width: int):
 def test_each_study_is_named_once_above_its_claims_in_columns_alike(report: Path, width: int):
     rows = ledger.rows(report.parent)
     long = "gradients-through-time"
-    lines = ledger.as_text([*rows, *({**row, "study": long, "n": "1–20"} for row in rows)], width).splitlines()
+    lines = ledger.as_text(
+        [*rows, *({**row, "study": long, "n": "1–20", "verdict": "INCONCLUSIVE"} for row in rows)], width
+    ).splitlines()
     assert [line for line in lines if line in ("made-up", long)] == ["made-up", long]
     headings = [line for line in lines if "Statement" in line]
     assert len(headings) == 2
+    assert any(" INCONCLUSIVE " in line for line in lines)
     assert " Controls " in headings[0], "no heading is folded within a word"
     assert headings[0] == headings[1]
 
