@@ -119,11 +119,10 @@ def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], wor
     from gradstudy.study.progress import describe
 
     _check_single(slugs, assignments)
-    present = Present()
-    plans = [
-        make_plan(study, profile, workspace, assignments=assignments, present=present)
-        for study in _chosen(slugs, profile, workspace)
-    ]
+    studies, present = _chosen(slugs, profile, workspace), Present()
+    plans = [make_plan(study, profile, workspace, assignments=assignments, present=present) for study in studies]
+    for study in studies:
+        _check_report(study, assignments)
     if as_json:
         _print_json([row for plan in plans for row in _rows(plan)])
         return
@@ -147,7 +146,9 @@ def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], wor
     help="Seconds a run. [default: the profile's]",
 )  # fmt: skip
 @click.option("--oversubscribe", is_flag=True, help="Allow jobs x threads to exceed the cores.")
-@click.option("--strict", is_flag=True, help="Exit with 1 when runs are missing, those without their data included.")
+@click.option(
+    "--strict", is_flag=True, help="Exit with 1 also when runs or their data are missing, or a figure failed."
+)
 @_workspace_option
 @_json_option
 def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **options: Any) -> None:
@@ -161,10 +162,15 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
     _check_single(slugs, order.assignments)
     studies = _chosen(slugs, order.profile, workspace)
     with progress() as told:
-        tally = run_studies(studies, workspace, order, told, check=lambda study: _check_report(study, order))
+        tally = run_studies(
+            studies, workspace, order, told, check=lambda study: _check_report(study, order.assignments)
+        )
     reports = _build_reports(studies, order, workspace)
-    _tell(tally, reports, workspace, as_json)
-    sys.exit(1 if tally.failed or (strict and tally.missing) else 0)
+    undrawn = _undrawn(studies, reports)
+    _tell(tally, reports, undrawn, workspace, as_json)
+    _tell_undrawn(undrawn)
+    broken = any(figure["failed"] for figure in undrawn)
+    sys.exit(1 if tally.failed or (strict and (tally.missing or broken)) else 0)
 
 
 @main.command()
@@ -202,7 +208,9 @@ def report(slugs: tuple[str, ...], profile: str, workspace: Path) -> None:
     for plan in plans:
         if any(planned.state.kind != "cached" for planned in plan.points):
             click.echo(f"{plan.study.slug} ({profile}): {Tally((plan,), 0).summary(plan)}", err=True)
-    click.echo(build_all(studies, profile, workspace))
+    reports = build_all(studies, profile, workspace)
+    click.echo(reports)
+    _tell_undrawn(_undrawn(studies, reports))
 
 
 @main.command()
@@ -214,11 +222,12 @@ def claims(profile: str, workspace: Path, as_json: bool) -> None:
     from gradstudy.report import ledger
     from gradstudy.study.workspace import profile_reports
 
-    rows = ledger.rows(profile_reports(workspace, profile))
+    reports = profile_reports(workspace, profile)
+    rows = ledger.rows(reports)
     if as_json:
         _print_json(rows)
     else:
-        click.echo(ledger.as_text(rows, _width()))
+        click.echo(ledger.as_text(rows, _width()) if rows else ledger.none(reports))
 
 
 @main.command()
@@ -286,8 +295,8 @@ def _order(*, jobs: int | None, oversubscribe: bool, keep_going: bool, **options
     return Order(budget=budget, fail_fast=not keep_going, **options)
 
 
-def _check_report(study: Study, order: Order) -> None:
-    if not order.assignments:
+def _check_report(study: Study, assignments: tuple[str, ...]) -> None:
+    if not assignments:
         from gradstudy.report.build import check
 
         check(study)
@@ -302,21 +311,42 @@ def _build_reports(studies: tuple[Study, ...], order: Order, workspace: Path) ->
     return build_all(studies, order.profile, workspace)
 
 
-def _tell(tally: Tally, reports: Path | None, workspace: Path, as_json: bool) -> None:
+def _undrawn(studies: tuple[Study, ...], reports: Path | None) -> list[dict[str, Any]]:
+    from gradstudy.report.undrawn import undrawn
+
+    return [figure for study in studies for figure in undrawn(reports / study.slug)] if reports else []
+
+
+def _tell_undrawn(figures: list[dict[str, Any]]) -> None:
+    for figure in figures:
+        click.echo(f"figure {figure['figure']}: not drawn: {figure['reason']}", err=True)
+
+
+def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], workspace: Path, as_json: bool) -> None:
     from gradstudy.report import ledger
 
     rows = ledger.rows(reports) if reports else []
     if as_json:
         runs = [row for plan in tally.plans for row in _rows(plan)]
-        _print_json({"runs": runs, "executed": tally.executed, "reports": str(reports or ""), "claims": rows})
+        found = {"executed": tally.executed, "reports": str(reports or ""), "claims": rows, "undrawn": undrawn}
+        _print_json({"runs": runs, **found})
         return
     if reports:
-        click.echo(ledger.as_text(rows, _width()) + "\n")
+        click.echo((ledger.as_text(rows, _width()) if rows else ledger.none(reports)) + "\n")
     for plan in tally.plans:
         click.echo(f"{plan.study.slug} ({plan.name}): {tally.summary(plan)}")
     click.echo(f"runs: {workspace / 'runs'}")
     if reports:
         click.echo(f"reports: {reports / 'index.html'}")
+    if _only_standard_decides(tally, rows):
+        click.echo("quick decides no claim; for verdicts: gradstudy run --profile standard")
+
+
+def _only_standard_decides(tally: Tally, rows: list[dict[str, Any]]) -> bool:
+    """Whether quick left every claim open of studies that have a standard profile to decide them."""
+    decided = any(not row["verdict"].startswith("undecided") for row in rows)
+    claiming = [plan for plan in tally.plans if plan.study.spec.claims and "standard" in plan.study.spec.profiles]
+    return not decided and any(plan.name == "quick" for plan in claiming)
 
 
 def _width() -> int:

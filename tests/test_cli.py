@@ -51,11 +51,26 @@ def test_list_and_plan(gradstudy):
     assert {"study": "tiny", "title": "Tiny", "profiles": ["quick"]} in json.loads(gradstudy("list", "--json").stdout)
     lines = gradstudy("plan", "tiny").stdout.splitlines()
     assert [line.split(" ", 2)[0] + line.split(" ", 2)[2] for line in lines] == [
-        "tinybase: new",
+        "tinybase seed=0: new",
         "tinybase seed=1: new",
-    ]
+    ], "an axis is shown at the notebook's default too"
     rows = json.loads(gradstudy("plan", "tiny", "-p", "rate=1e-3", "--json").stdout)
     assert [row["parameters"] for row in rows] == [{"seed": 0, "rate": 1e-3}, {"seed": 1, "rate": 1e-3}]
+
+
+def test_plan_shows_what_a_control_plants_even_when_it_is_the_default(gradstudy, tmp_path):
+    grid = """
+      - name: base
+        set: {rate: 2.0}
+    controls:
+      - name: half
+        like: base
+        plant: {rate: 0.5}
+"""
+    head = STUDY.partition("grid:")[0]
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(f"{head}grid:{grid}")
+    lines = [line.split(" ", 2)[2] for line in gradstudy("plan", "tiny").stdout.splitlines()]
+    assert lines == ["base rate=2.0: new", "base as half rate=0.5: new"]
 
 
 def test_run_executes_once_and_then_finds_all_there(gradstudy, tmp_path):
@@ -92,6 +107,8 @@ def test_run_ends_with_reports_that_can_be_cited(gradstudy, tmp_path):
     (folder / "figures.py").write_text(FIGURES)
     said = gradstudy("run", "tiny")
     report = tmp_path / "reports" / "quick"
+    assert said.stdout.startswith(f"None of the reports in {report} has a claim")
+    assert f"There is no report in {report.with_name('standard')}" in gradstudy("claims").stdout
     assert f"reports: {report / 'index.html'}" in said.stdout
     assert (report / "tiny" / "report.json").exists()
     before = (report / "tiny" / "report.json").stat().st_mtime_ns
@@ -101,6 +118,23 @@ def test_run_ends_with_reports_that_can_be_cited(gradstudy, tmp_path):
     assert json.loads(gradstudy("claims", "--profile", "quick", "--json").stdout) == []
     assert "@misc{gradstudy-tiny-rates" in gradstudy("cite", "tiny/rates").stdout
     assert "rate" in gradstudy("cite", "tiny/rate", code=2).stderr
+
+
+def test_a_figure_that_was_not_drawn_is_told_and_fails_only_when_strict(gradstudy, tmp_path):
+    folder = tmp_path / "studies" / "tiny"
+    kept = 'import pandas as pd\ngs.record("rates", pd.DataFrame({"double": [2 * seed]}))\n'
+    (folder / "notebook.py").write_text(NOTEBOOK + kept)
+    (folder / "figures.py").write_text(FIGURES + "\n\ndef later(spectra):\n    raise AssertionError\n")
+    later = "figure tiny/later: not drawn: no records in 1 table spectra\n"
+    assert gradstudy("run", "tiny", "--strict").stderr.endswith(later), "another profile may record it"
+    (folder / "figures.py").write_text(FIGURES.replace(', "Rates.", "Two points."', ""))
+    told = "figure tiny/rates: not drawn: TypeError: "
+    assert told in gradstudy("run", "tiny", "--strict", code=1).stderr
+    said = gradstudy("run", "tiny", "--json")
+    assert told in said.stderr
+    assert [figure["failed"] for figure in json.loads(said.stdout)["undrawn"]] == [True]
+    assert told in gradstudy("report", "tiny", "--profile", "quick").stderr
+    assert "not drawn: TypeError" in gradstudy("cite", "tiny/rates", code=2).stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
@@ -204,6 +238,25 @@ def test_doctor_tells_versions_cores_data_workspace_and_studies(gradstudy, tmp_p
     assert f"workspace: {tmp_path}" in gradstudy("doctor").stdout
 
 
+def test_doctor_tells_an_unset_data_folder_from_a_missing_one_before_the_commands(gradstudy, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("GRADSTUDY_DATA", raising=False)
+    said = gradstudy("doctor").stdout
+    assert said.index("export GRADSTUDY_DATA=FOLDER") < said.index("curl ")
+    monkeypatch.setenv("GRADSTUDY_DATA", str(tmp_path / "data"))
+    assert f"GRADSTUDY_DATA: {tmp_path / 'data'} (there is no such folder yet" in gradstudy("doctor").stdout
+    (tmp_path / "data").mkdir()
+    assert f"GRADSTUDY_DATA: {tmp_path / 'data'}\n" in gradstudy("doctor").stdout
+
+
+@pytest.mark.parametrize("standard", [True, False])
+def test_quick_that_decides_nothing_ends_with_where_verdicts_come_from(gradstudy, tmp_path, standard):
+    text = STUDY + "  standard:\n    grid: [{name: base}]\n" * standard + "claims: {P1: [base]}\n"
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(text)
+    last = gradstudy("run", "tiny").stdout.splitlines()[-1]
+    assert (last == "quick decides no claim; for verdicts: gradstudy run --profile standard") is standard
+
+
 @pytest.mark.parametrize("code", ["import gradstudy", "from gradstudy.cli import main; main(['--help'])"])
 def test_help_and_import_load_nothing_heavy(code):
     heavy = ("torch", "pandas", "numpy", "matplotlib", "papermill", "jupytext", "pydantic", "rich")
@@ -251,7 +304,11 @@ def test_what_no_report_can_be_built_from_is_said_before_anything_runs(gradstudy
     (folder / "study.yaml").write_text(STUDY + broken + "\n")
     if not broken:
         (folder / "figures.py").write_text("def rates(:\n")
-    assert says in gradstudy("run", "tiny", code=code).stderr
+    for command in ("plan", "run"):
+        said = gradstudy(command, "tiny", code=code).stderr
+        assert says in said
+        assert "references.bib" not in said, "whoever installed gradstudy cannot add to its own files"
+        assert "gradstudy/claims" not in said
     assert not list(tmp_path.glob("runs/tiny/[0-9a-f]*"))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradstudy.errors import UnknownClaimError
 from gradstudy.records import write_atomic
 from gradstudy.report import ledger
 from gradstudy.report.inputs import stamp
@@ -81,14 +82,27 @@ def check(study: Study) -> None:
         UnknownClaimError: study.yaml names a claim that is not there.
         ReportError: it names a source that is not in references.bib, or figures.py cannot be imported.
     """
-    from gradstudy.claims.registry import find
     from gradstudy.report import references
     from gradstudy.report.figure_functions import functions
 
     for claim in study.spec.claims:
-        find(claim)
+        _check_claim(claim)
     references.cited(study.spec.sources)
     functions(study.folder)
+
+
+def _check_claim(claim: str) -> None:
+    from gradstudy.claims.registry import find
+
+    try:
+        find(claim)
+    except UnknownClaimError as error:
+        raise UnknownClaimError(
+            error.came,
+            needed=error.needed,
+            why=error.why,
+            remedy="correct the id in study.yaml or leave it out: for now a claim can only be one of gradstudy's own",
+        ) from error
 
 
 def _draw(results: Results, kept: Mapping[str, pd.DataFrame], folder: Path) -> tuple[Picture, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradstudy.claims.claim import Claim, Estimate
-from gradstudy.report import edition, prose, references, words
+from gradstudy.report import edition, profiles, prose, references, words
 from gradstudy.report.assess import Assessment, ControlOutcome, Runs, deciding, kind_in_words
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gradstudy.report.gallery import Picture
     from gradstudy.study.results import Results, RunSummary
+    from gradstudy.study.spec import StudySpec
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def report(material: Material) -> dict[str, Any]:
         "profile": results.profile,
         "title": spec.title,
         "question": prose.parse(spec.question),
-        "method": prose.parse(spec.method),
+        "method": _method(spec, results.profile),
         "date": edition.day().isoformat(),
         "version": edition.version(),
         "summary": _summary(material.assessments),
@@ -64,6 +65,11 @@ def report(material: Material) -> dict[str, Any]:
         "drawn_with": edition.libraries(),
         "stamp": material.stamp,
     }
+
+
+def _method(spec: StudySpec, profile: str) -> list[prose.Block]:
+    note = profiles.note(profile) if "standard" in spec.profiles else ""
+    return prose.parse(f"*{note}*" if note else "") + prose.parse(spec.method)
 
 
 def as_bytes(content: Mapping[str, Any]) -> bytes:

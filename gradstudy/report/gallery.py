@@ -11,6 +11,7 @@ from gradstudy.errors import ReportError
 from gradstudy.report import edition, pictures, prose, tables, words
 from gradstudy.report.assess import Runs
 from gradstudy.report.figure_functions import FigureFunction, functions
+from gradstudy.report.undrawn import UNRECORDED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ def draw_all(study_folder: Path, shelf: Shelf) -> tuple[Picture, ...]:
 def _picture(function: FigureFunction, shelf: Shelf) -> Picture:
     absent = [name for name in function.tables if name not in shelf.tables]
     if absent:
-        return _missing(function, shelf, f"no records in {words.count(len(absent), 'table')} {', '.join(absent)}")
+        return _missing(function, shelf, f"{UNRECORDED}{words.count(len(absent), 'table')} {', '.join(absent)}")
     try:
         drawing = function(shelf.tables)
     except ReportError:

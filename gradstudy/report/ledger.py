@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,25 @@ def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
     return [(load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
 
 
+def none(reports_folder: Path) -> str:
+    """Why the ledger of `reports/<profile>` has no rows."""
+    if load_all(reports_folder):
+        return f"None of the reports in {reports_folder} has a claim: their study.yaml names none."
+    return f"There is no report in {reports_folder}; `gradstudy run --profile {reports_folder.name}` builds them."
+
+
 def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
-    """The ledger as a table for a terminal of that many columns."""
-    if not rows:
-        return "No report of this profile decides a claim; `gradstudy run` builds reports."
+    """The ledger for a terminal of that many columns: a table a study, under its name."""
+    # Columns that are never folded are as wide in every table.
+    widths = {cell: max((len(row[cell]) for row in rows), default=0) for cell in ("claim", "n")}
+    tables = (
+        f"{study}\n{_table(list(own), widths, width)}"
+        for study, own in itertools.groupby(rows, key=lambda row: row["study"])
+    )
+    return "\n\n".join(tables)
+
+
+def _table(rows: Sequence[dict[str, Any]], widths: Mapping[str, int], width: int) -> str:
     from io import StringIO
 
     from rich.box import SIMPLE_HEAD
@@ -39,13 +55,16 @@ def as_text(rows: Sequence[dict[str, Any]], width: int = 110) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for heading, share in (("Claim", 0), ("Verdict", 3), ("Effect (interval)", 4), ("n", 0), ("Controls", 2)):
-        table.add_column(heading, ratio=share or None, no_wrap=not share, overflow="fold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    # A column's padding counts as part of its least width.
+    table.add_column("Claim", no_wrap=True, min_width=widths["claim"] + 1)
+    table.add_column("Verdict", ratio=4, overflow="fold")
+    table.add_column("Effect (interval)", ratio=5, overflow="fold")
+    table.add_column("n", no_wrap=True, min_width=widths["n"] + 1)
+    table.add_column("Controls", width=len("3 of 3 as"))
     table.add_column("Statement", ratio=6)
-    table.add_column("Study", ratio=3, overflow="fold")
     for row in rows:
-        cells = ("claim", "verdict", "effect", "n", "controls", "short", "study")
+        cells = ("claim", "verdict", "effect", "n", "controls", "short")
         table.add_row(*(Text(row[cell]) for cell in cells))
     buffer = StringIO()
     Console(file=buffer, width=width, color_system=None, force_terminal=False).print(table)

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gradstudy.errors import ReportError
+from gradstudy.report import profiles
 from gradstudy.report.cite import bibtex
 
 
@@ -28,7 +29,7 @@ def index_page(reports: Sequence[tuple[Mapping[str, Any], Path]], profile: str) 
         profile: name of the profile.
     """
     studies = [{"report": report, "lead": _lead(report, folder)} for report, folder in reports]
-    return _rendered("index.html.j2", studies=studies, profile=profile)
+    return _rendered("index.html.j2", studies=studies, profile=profile, note=profiles.note(profile))
 
 
 def _lead(report: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gradstudy.errors import UnknownFigureError
 from gradstudy.report import edition
+from gradstudy.study.catalog import is_shipped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +44,7 @@ def png(figure: Figure, identity: Identity) -> bytes:
     """The figure as PNG at 200 dots an inch in 256 colours of its own, with its identity in text keys."""
     keys = {
         "Title": identity.title,
-        "Author": edition.AUTHOR,
+        **({"Author": edition.AUTHOR} if is_shipped(identity.id.partition("/")[0]) else {}),
         _ID: identity.id,
         _CAPTION: identity.caption,
         _VERSION: identity.version,

@@ -34,7 +34,7 @@ def _entry(key: str) -> dict[str, str]:
             f"source {key!r}",
             needed=f"one of {', '.join(known)}",
             why="a reader could not look up what the study is measured against",
-            remedy="correct the key in study.yaml, or add an entry to gradstudy/report/references.bib",
+            remedy="correct the key in study.yaml or leave it out: for now a source can only be one of gradstudy's own",
         )
     bibtex = known[key]
     fields = {name: _decoded(value) for name, value in _FIELD.findall(bibtex)}

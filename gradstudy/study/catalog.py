@@ -67,6 +67,11 @@ def shipped_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "studies"
 
 
+def is_shipped(slug: str) -> bool:
+    """Whether the study of that name came with the package; one in a workspace of that name is then the same."""
+    return slug in _in(shipped_folder())
+
+
 def _open(slug: str, folder: Path) -> Study:
     if not _SLUG.fullmatch(slug):
         raise StudySpecError(

@@ -23,6 +23,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "cores": count_cores(),
         "threads": {name: os.environ.get(name, "not set (a run pins its own)") for name in _THREADS},
+        "GRADSTUDY_DATA": _data_folder(),
         "data": _data(),
         "workspace": str(workspace),
         "writable": os.access(workspace, os.W_OK),
@@ -35,6 +36,14 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _data_folder() -> str:
+    """The folder of real data sets, which the commands under `data` write to."""
+    named = os.environ.get("GRADSTUDY_DATA")
+    if not named:
+        return "not set; before a command below: export GRADSTUDY_DATA=FOLDER"
+    return named if Path(named).is_dir() else f"{named} (there is no such folder yet; the commands below make it)"
 
 
 def _data() -> dict[str, str]:

@@ -85,9 +85,14 @@ def progress() -> Iterator[Lines]:
 
 
 def describe(plan: Plan, planned: Planned) -> str:
-    """A run in one line: study, digest, group or control, and the parameters that are not the notebook's defaults."""
+    """A run in one line: study, digest, group or control, and its parameters.
+
+    Shown are the axes of the group, what the control plants, and whatever else is not the notebook's default.
+    """
     point, schema = planned.point, plan.notebook.schema
-    chosen = {name: value for name, value in point.parameters.items() if value != schema[name].default}
+    told = {axis for group in plan.profile.grid if group.name == point.group for axis in group.over}
+    told |= {name for control in plan.profile.controls if control.name == point.control for name in control.plant}
+    chosen = {name: value for name, value in point.parameters.items() if name in told or value != schema[name].default}
     where = f"{point.group} as {point.control}" if point.control else point.group
     return " ".join([plan.study.slug, planned.digest[:12], where, *(f"{key}={value}" for key, value in chosen.items())])
 

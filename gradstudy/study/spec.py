@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -15,6 +18,26 @@ from gradstudy.study import yaml12
 ProfileName = Literal["quick", "standard", "paper"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+
+
+# Why a key's value is held to what its model says; the last name of the place decides.
+_WHY = {
+    "timeout": "a run is ended after so many seconds; otherwise it would end at once, or never",
+    "threads": "threads are pinned in the run's process and are part of the run's identity",
+    "name": "groups and controls are known by their names in tables, claims and reports",
+    "plant": "a control differs from its group in exactly one planted cause",
+    "grid": "the groups say what is run",
+    "over": "an axis is the list of the values that a parameter takes",
+    "[key]": "a profile is chosen by its name, with --profile",
+}
+
+
+class _Misfit(ValueError):  # noqa: N818 - told as a StudySpecError, which knows the file
+    """Parts of a study.yaml that do not fit together."""
+
+    def __init__(self, came: str, *, needed: str, why: str) -> None:
+        self.needed, self.why = needed, why
+        super().__init__(came)
 
 
 class _Model(BaseModel):
@@ -31,7 +54,11 @@ class Group(_Model):
     @model_validator(mode="after")
     def _set_or_over(self) -> Group:
         if both := sorted(self.set.keys() & self.over.keys()):
-            raise ValueError(f"{', '.join(both)}: a parameter stands in `set` or in `over`, not in both")
+            raise _Misfit(
+                f"{', '.join(both)}: a parameter stands in `set` or in `over`, not in both",
+                needed=f"{', '.join(both)} in one of the two",
+                why="one of its values would be dropped silently",
+            )
         return self
 
 
@@ -56,11 +83,19 @@ class Profile(_Model):
     def _names_fit(self) -> Profile:
         names = Counter([group.name for group in self.grid] + [control.name for control in self.controls])
         if twice := [name for name, count in names.items() if count > 1]:
-            raise ValueError(f"{', '.join(twice)}: every group and control needs a name of its own")
+            raise _Misfit(
+                f"{', '.join(twice)}: every group and control needs a name of its own",
+                needed="names that differ",
+                why="tables and claims tell groups and controls apart by their names",
+            )
         groups = {group.name for group in self.grid}
         for control in self.controls:
             if control.like not in groups:
-                raise ValueError(f"control {control.name} is like {control.like}, which is no group of this profile")
+                raise _Misfit(
+                    f"control {control.name} is like {control.like}, which is no group of this profile",
+                    needed=f"`like` one of: {', '.join(sorted(groups))}",
+                    why="a control's points are those of the group it is like, with one cause planted",
+                )
         return self
 
 
@@ -80,7 +115,11 @@ class StudySpec(_Model):
         groups = {group.name for profile in self.profiles.values() for group in profile.grid}
         for claim, names in self.claims.items():
             if missing := sorted(set(names) - groups):
-                raise ValueError(f"claim {claim} is decided on {', '.join(missing)}, a group of no profile")
+                raise _Misfit(
+                    f"claim {claim} is decided on {', '.join(missing)}, a group of no profile",
+                    needed=f"groups out of: {', '.join(sorted(groups))}",
+                    why="without their runs the claim would stay undecided for ever",
+                )
         return self
 
     def profile(self, name: str) -> Profile:
@@ -105,20 +144,44 @@ def read_spec(path: Path) -> StudySpec:
     try:
         return StudySpec.model_validate(yaml12.load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
-        raise _refused(path, "; ".join(_explain(problem) for problem in error.errors())) from error
-    except (OSError, ValueError) as error:  # a UnicodeDecodeError is a ValueError
-        raise _refused(path, str(error)) from error
+        raise _refused(path, [_explain(problem) for problem in error.errors()]) from error
+    except OSError as error:
+        unread = _Misfit(
+            str(error), needed="a file that can be read", why="it says what the study asks, claims and runs"
+        )
+        raise _refused(path, [unread]) from error
+    except ValueError as error:  # a UnicodeDecodeError is one too
+        unread = _Misfit(
+            str(error),
+            needed="YAML 1.2 in UTF-8, every key once, without anchors, aliases and tags",
+            why="the file cannot be read, or could be read in two ways",
+        )
+        raise _refused(path, [unread]) from error
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any) -> _Misfit:
     place = ".".join(map(str, problem["loc"])) or "the file"
-    if problem["type"] == "extra_forbidden":
-        allowed = _keys_at(problem["loc"][:-1])
-        close = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
-        return f"{place}: unknown key (allowed: {', '.join(allowed)}{f'; did you mean {close[0]}?' if close else ''})"
-    if problem["type"] == "missing":
-        return f"{place}: this key is needed"
-    return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+    match problem["type"]:
+        case "extra_forbidden":
+            return _unknown_key(place, problem["loc"])
+        case "missing":
+            return _Misfit(f"{place}: this key is needed", needed=place, why="nothing else says what is meant")
+        case "value_error" if isinstance(misfit := problem["ctx"]["error"], _Misfit):
+            return _Misfit(f"{place}: {misfit}", needed=misfit.needed, why=misfit.why)
+    names = (part for part in reversed(problem["loc"]) if part in _WHY)
+    why = _WHY.get(next(names, ""), "a value of another kind would be taken for something that was not meant")
+    came = f"{place}: {shorten(json.dumps(problem['input'], default=repr), 80)}"
+    return _Misfit(came, needed=f"{place}: {problem['msg']}", why=why)
+
+
+def _unknown_key(place: str, location: tuple[int | str, ...]) -> _Misfit:
+    allowed = _keys_at(location[:-1])
+    close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+    return _Misfit(
+        f"{place}: unknown key{f', did you mean {close[0]}?' if close else ''}",
+        needed=f"one of: {', '.join(allowed)}",
+        why="a key that is not understood would change nothing, silently",
+    )
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
@@ -127,10 +190,10 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _refused(path: Path, came: str) -> StudySpecError:
+def _refused(path: Path, misfits: Sequence[_Misfit]) -> StudySpecError:
     return StudySpecError(
-        f"{path}: {came}",
-        needed="the keys of docs/architecture.md, `study.yaml`",
-        why="a key that is not understood would change nothing, silently",
+        f"{path}: {'; '.join(map(str, misfits))}",
+        needed="; ".join(dict.fromkeys(misfit.needed for misfit in misfits)),
+        why="; ".join(dict.fromkeys(misfit.why for misfit in misfits)),
         remedy="correct the file; nothing was run",
     )

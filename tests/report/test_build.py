@@ -16,6 +16,7 @@ import pytest
 
 from gradstudy import records
 from gradstudy.errors import ReportError, StorageError
+from gradstudy.report.undrawn import undrawn
 from gradstudy.report.workshop import replacing
 
 
@@ -164,7 +165,15 @@ def test_a_figure_that_cannot_be_drawn_is_listed_with_the_reason(synthetic, tmp_
     (study.folder / "figures.py").write_text("def growth(rates):\n    open('/no/such/folder/file')\n")
     synthetic.build(synthetic.results(study), synthetic.CLAIMS.__getitem__, target, "1" * 64)
     (figure,) = json.loads((target / "report.json").read_text(encoding="utf-8"))["figures"]
-    assert figure["missing"] == "FileNotFoundError: [Errno 2] No such file or directory: '…/file'"
+    reason = "FileNotFoundError: [Errno 2] No such file or directory: '…/file'"
+    assert figure["missing"] == reason
+    assert undrawn(target) == [{"figure": "made-up/growth", "reason": reason, "failed": True}]
+
+
+def test_a_figure_without_records_is_not_drawn_but_has_not_failed(report: Path, tmp_path: Path):
+    reason = "no records in 1 table never_recorded"
+    assert undrawn(report) == [{"figure": "made-up/absent", "reason": reason, "failed": False}]
+    assert undrawn(tmp_path) == []
 
 
 @pytest.mark.parametrize("at", [1, 2])

@@ -71,6 +71,24 @@ def test_reports_and_index_are_built_from_runs(study: Study, tmp_path: Path):
     assert "<script>" not in index
 
 
+def test_another_profile_than_standard_says_that_the_method_is_not_its_own(study: Study, tmp_path: Path):
+    note = "This is the quick profile: smaller and shorter runs of the same notebook; the method describes the standard"
+    for profile, times_said in (("standard", 0), ("quick", 1)):
+        leave_runs(study, tmp_path, profile=profile)
+        folder = build_all([study], profile, tmp_path)
+        for page in (folder / "index.html", folder / "made-up" / "index.html", folder / "made-up" / "report.json"):
+            assert page.read_text(encoding="utf-8").count(note) == times_said, page
+
+
+def test_a_method_without_a_standard_profile_is_that_of_the_profile_itself(study: Study, synthetic, tmp_path: Path):
+    spec = {**synthetic.SPEC, "profiles": {"quick": synthetic.SPEC["profiles"]["quick"]}}
+    (study.folder / "study.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    alone = find_study("made-up", tmp_path)
+    leave_runs(alone, tmp_path, profile="quick")
+    report = build_all([alone], "quick", tmp_path) / "made-up" / "report.json"
+    assert "the method describes" not in report.read_text(encoding="utf-8")
+
+
 def test_nothing_is_built_twice_and_pandas_is_not_even_loaded(study: Study, tmp_path: Path):
     leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)

@@ -82,6 +82,31 @@ def test_what_does_not_fit_is_named_with_file_and_key(write, old, new, says):
     assert str(path) in caught.value.came
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "needed", "why"),
+    [
+        ("title: When?", "titel: When?", "one of: title, question, method, sources", "change nothing"),
+        ("    threads: 1", "    thread: 1", "one of: threads, timeout, data, grid, controls", "change nothing"),
+        ("set: {size: 8", "sett: {size: 8", "one of: name, set, over", "change nothing"),
+        ("question: q\n", "", "question", "nothing else says"),
+        ("timeout: 120", "timeout: 0", "profiles.quick.timeout: Input should be greater than 0", "so many seconds"),
+        ("timeout: 120", "timeout: soon", "a valid number", "so many seconds"),
+        ("    threads: 1", "    threads: true", "a valid integer", "part of the run's identity"),
+        ("like: search", "like: serach", "`like` one of: search", "one cause planted"),
+        ("P1: [search]", "P1: [serach]", "groups out of: search", "undecided"),
+        ("  quick:", "  fast:", "'quick', 'standard' or 'paper'", "--profile"),
+        ("title: When?", "title: [", "YAML 1.2", "cannot be read"),
+        ("title: When?", "title: 3", "a valid string", "of another kind"),
+    ],
+)
+def test_what_is_needed_and_why_fit_the_mistake(write, old, new, needed, why):
+    assert old in GOOD
+    with pytest.raises(StudySpecError) as caught:
+        read_spec(write(GOOD.replace(old, new)))
+    assert needed in caught.value.needed
+    assert why in caught.value.why
+
+
 def test_a_missing_file_and_a_missing_profile_are_named(write, tmp_path):
     with pytest.raises(StudySpecError, match="absent"):
         read_spec(tmp_path / "absent.yaml")
