@@ -120,13 +120,14 @@ def test_links_that_range_from_1e_minus_150_to_1e150(kind):
 def test_rows_in_double_double_and_in_float64_do_not_influence_each_other():
     chain = gated_chain("LSTM", 1, size=24, batch=3)
     together = gs.product_spectrum(chain)
-    assert "2 row(s) in double-double" in together.method
+    assert "in double-double" in together.method  # how many rows need it hangs on the last bits of the links
     torch.manual_seed(1)
     net = torch.nn.LSTM(2, 24).double()
     x = torch.randn(60, 3, 2, dtype=torch.float64)
     for row in range(3):
         alone = gs.product_spectrum(gs.time_chain(net, x[:, [row]])).log_singular_values
-        torch.testing.assert_close(together.log_singular_values[[row]], alone, rtol=0, atol=1e-11)
+        # A batch of another size rounds its links otherwise: 1e-16 times their condition of 1e5, over 60 links.
+        torch.testing.assert_close(together.log_singular_values[[row]], alone, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(("kind", "gain"), [("gaussian", 2.0), ("gaussian", 4.0), ("orthogonal", 6.0)])
