@@ -62,12 +62,14 @@ def block_norms(chain: Chain) -> BlockNorms:
         chain: of nn.LSTM.
 
     Returns:
-        BlockNorms in the chain's dtype, not logarithms.
+        BlockNorms with `.hh`, `.hc`, `.ch`, `.cc` `(T, batch)`, in the chain's dtype, not logarithms.
 
     Raises:
         UnsupportedModuleError: another chain.
 
     Cost: dense blocks in chunks of at most 64 MB, one dense SVD each for hh and ch; hc and cc are diagonal.
+
+    Source: the LSTM's state (h, c) as in Hochreiter and Schmidhuber 1997.
 
     Example:
         >>> import torch, gradstudy as gs

@@ -61,7 +61,8 @@ def cell_path(chain: Chain) -> CellPath:
         chain: of nn.LSTM.
 
     Returns:
-        CellPath, in the log domain.
+        CellPath with `.log_factor` `(T + 1, batch, H)`, `.log_norm` and `.log_norm_full` `(T + 1, batch)`: natural
+        logarithms, float64.
 
     Raises:
         UnsupportedModuleError: another chain.

@@ -64,7 +64,8 @@ def gate_statistics(chain: Chain) -> GateStatistics:
             torch's GRU the update gate z retains the state, in the textbook's u replaces it: z = 1 - u.
 
     Returns:
-        GateStatistics.
+        GateStatistics with `.names` of the gates and `.mean`, `.low`, `.high` `(T, gates)`: mean activation, and the
+        fractions of units in the lowest and the highest tenth of its range.
 
     Raises:
         UnsupportedModuleError: a chain without gates.

@@ -194,6 +194,10 @@ def gradient_flow(chain: Chain, every: int = 1, norm: str = "spectral") -> Gradi
         GradientFlow with `.log_norm` `(K, K, batch)`, natural logarithms, float64, and what follows from it:
         `.mean`, `.quartiles`, `.decay_length`, `.half_life`. A log norm is right to 1e-9 nats unless links cancel each
         other: a product whose norm is e^-g of the product of its parts' norms keeps 36 - g nats. Exact zeros are -inf.
+        `.decay_length` is -1 / slope of the mean log norm on the lag, where it is straight, in links; inf unless the
+        slope's 95 % interval lies below 0, so too few lags or rows to tell read inf as well (see `.slope_interval`).
+        `.half_life` is the first lag at which the mean is halved, its fast first links included: not log 2 times the
+        decay length.
 
     Raises:
         LinkRangeError: every is not between 1 and T.
@@ -202,6 +206,8 @@ def gradient_flow(chain: Chain, every: int = 1, norm: str = "spectral") -> Gradi
 
     Cost: K T n^3 / 2 operations a row, and for the spectral norm K^2 / 2 eigenvalue problems of size n, which are most
     of the time (n = 128: about 1 ms each); memory O(batch K n^2). `every` makes K = T / every smaller.
+
+    Source: Pascanu, Mikolov and Bengio 2013, Eq. 5 (the factors ds_t/ds_k of their temporal components).
 
     Example:
         >>> import torch, gradstudy as gs

@@ -72,10 +72,12 @@ def temporal_components(chain: Chain, loss: Loss) -> TemporalComponents:
         loss: a scalar computed from `chain.output` (or from `chains(...).result`), or a callable of `chain.output`.
 
     Returns:
-        TemporalComponents, in float64.
+        TemporalComponents with `.log_norm`, `.share`, `.absolute_share` `(T,)` for lags 0 .. T - 1, and the numbers
+        `.cancellation` and `.log_total`; natural logarithms, float64.
 
     Raises:
         LossError: the loss is not a scalar or does not depend on the chain.
+        NonFiniteError: the loss, or its derivative at a state, is not finite.
         UnsupportedModuleError: the chain of a callable cell.
 
     Cost: T (T + 1) / 2 vector-Jacobian products a row of the batch, one matrix product a lag over all steps; memory of

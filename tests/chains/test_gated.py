@@ -293,7 +293,7 @@ def test_chains_of_a_model_with_a_loss_on_the_final_states(kind):
         torch.testing.assert_close(hidden, log_norms(reference, run, 0), rtol=0, atol=1e-10)
 
 
-def test_a_cell_that_overflows_is_reported_with_its_first_timestep():
+def test_an_infinite_cell_is_named_and_one_near_the_end_of_float32_is_measured():
     lstm = nn.LSTM(1, 1)
     with torch.no_grad():
         for p in lstm.parameters():
@@ -302,7 +302,9 @@ def test_a_cell_that_overflows_is_reported_with_its_first_timestep():
     with pytest.raises(errors.NonFiniteError, match="state has 1 non-finite"):
         gs.time_chain(lstm, torch.zeros(4, 1, 1), (torch.zeros(1, 1, 1), torch.full((1, 1, 1), float("inf"))))
     with torch.no_grad():
-        lstm.bias_ih_l0[2] = 100  # g = 1, so c_t = c_{t-1} + 1/2 and near float32's end it overflows at once
+        lstm.bias_ih_l0[2] = (
+            100  # g = 1 and i = 1, so c_t = c_{t-1} + 1, which rounds to c_{t-1}: f <= 1 never overflows
+        )
         lstm.bias_ih_l0[0] = 100
     chain = gs.time_chain(lstm, torch.zeros(4, 1, 1), (torch.zeros(1, 1, 1), torch.full((1, 1, 1), 3.0e38)))
     assert torch.isfinite(chain.states).all()
