@@ -1,7 +1,7 @@
 """temporal_components.
 
-Oracles: autograd's dL/dW_hh for the sum over lags; dense products of Jacobians with finite immediate derivatives for
-each lag; closed form for a linear scalar network.
+Oracles: autograd's dL/dW_hh for the sum over lags; dense products of Jacobians with the links' immediate derivatives
+for each lag, and these by autograd of the module with the state before held; closed form for a linear scalar network.
 """
 
 from __future__ import annotations
@@ -62,6 +62,25 @@ def test_components_of_every_lag_against_dense_products_and_their_sum_against_au
     assert found.cancellation == pytest.approx(float(whole.norm() / norms.sum()), abs=1e-11)
     assert found.log_total == pytest.approx(float(whole.norm().log()), abs=1e-11)
     assert float(found.share.sum()) == pytest.approx(1, abs=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU", "textbook", "pascanu"])
+def test_the_immediate_derivative_of_a_link_is_autograds_with_the_state_before_it_held(kind):
+    module = module_of(kind)
+    x = torch.randn(TIME, BATCH, INPUT, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    chain = gs.time_chain(module, x)
+    row = torch.randn(chain.states[0].shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    for t in (1, 4, TIME):
+        held = chain.states[t - 1]
+        if kind == "LSTM":
+            _, final = module(x[t - 1 : t], tuple(part[None].contiguous() for part in held.chunk(2, -1)))
+            after = torch.cat(final, -1)[0]
+        elif kind in ("RNN", "GRU"):
+            after = module(x[t - 1 : t], held[None])[0][0]
+        else:
+            after = module(x[t - 1 : t], held)[0]
+        (want,) = torch.autograd.grad((after * row).sum(), recurrent_weight(module))
+        torch.testing.assert_close(recurrent_links(chain).weight_gradient(t, row), want, rtol=0, atol=1e-13)
 
 
 def linear_scalar(weight, drive, steps):
