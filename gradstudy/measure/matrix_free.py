@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,8 @@ _TOLERANCE_FLOAT32 = 1e-5
 # Numbers of the basis and its two images together.
 _MOST = 2**26
 _MOST_BLOCKS = 64
+# Numbers of a dense matrix that is formed where block Lanczos does not converge: 512 MB in float64.
+_MOST_DENSE = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +112,8 @@ def product_operator(chain: Chain, start: int, stop: int) -> ScaledProduct:
 def largest_values(operator: Operator, k: int) -> tuple[Tensor, Tensor]:
     """The k largest singular values of each row, `(rows, k)`, and the relative error of their squares, `(rows,)`.
 
-    Block Lanczos for all rows together; a row that has not converged when memory for its basis is used up goes on by
-    itself in ARPACK, which restarts.
+    Block Lanczos for all rows together. Where a row has not converged when memory for its basis is used up, as when
+    values crowd at the top, the dense matrix is formed if it fits; else the row goes on by itself in ARPACK.
     """
     if operator.n_in > operator.n_out:
         operator = operator.transposed
@@ -119,7 +122,12 @@ def largest_values(operator: Operator, k: int) -> tuple[Tensor, Tensor]:
     start = random_basis(operator.rows, operator.n_in, width, operator.device).to(operator.dtype)
     tolerance = _TOLERANCE.get(operator.dtype, _TOLERANCE_FLOAT32)
     found = largest_singular_values(operator.jvp, operator.vjp, start, k, tolerance, most)
-    for row in (~found.converged).nonzero()[:, 0].tolist():
+    left = (~found.converged).nonzero()[:, 0].tolist()
+    if left and operator.rows * operator.n_in * operator.n_out <= _MOST_DENSE:
+        found.values[left] = torch.linalg.svdvals(formed(operator)[left])[:, :k]
+        found.error[left] = torch.finfo(operator.dtype).eps * operator.n_in
+        return found.values, found.error
+    for row in left:
         found.values[row], found.error[row] = _restarted(operator, row, k, tolerance, most)
     return found.values, found.error
 
@@ -136,7 +144,7 @@ def formed(operator: Operator) -> Tensor:
 def _restarted(operator: Operator, row: int, k: int, tolerance: float, most: int) -> tuple[Tensor, float]:
     """One row by ARPACK."""
 
-    def alone(product: Product, size: int) -> LinearOperator:
+    def alone(product: Product, size: int) -> Callable[[np.ndarray], np.ndarray]:
         def apply(vector: np.ndarray) -> np.ndarray:
             block = torch.zeros(operator.rows, size, 1, dtype=operator.dtype, device=operator.device)
             block[row, :, 0] = torch.from_numpy(np.asarray(vector).reshape(-1).copy())
