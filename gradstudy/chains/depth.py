@@ -43,8 +43,8 @@ def depth_chain(model: nn.Module, inputs: Any, stages: Sequence[str] | None = No
         model: any module of torch, in train or eval mode.
         inputs: the model's input; a tuple for several positional ones, a dictionary for keywords.
         stages: names of submodules, each called once; in the chain they stand in the order of their calls. By default
-            the children of a Sequential, else those of `model.blocks`, else the model's children, lists of modules
-            opened, without those that a skip connection leads around.
+            the children of a Sequential, else those of `model.blocks`, else the model's children, with lists of modules
+            (and modules around one list) opened, without those that a skip connection leads around.
 
     Returns:
         The chain; `.output` is what the model returned, in the graph, `.states` a tuple, `.names` "input" and the

@@ -49,10 +49,15 @@ def default_stages(model: nn.Module) -> tuple[str, ...]:
 
 def _opened(module: nn.Module, prefix: str) -> Iterator[str]:
     for name, child in module.named_children():
-        if isinstance(child, nn.Sequential | nn.ModuleList):
+        inside = list(child.children())
+        if _is_list(child) or (len(inside) == 1 and _is_list(inside[0])):  # an encoder around its list of layers too
             yield from _opened(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
+
+
+def _is_list(module: nn.Module) -> bool:
+    return isinstance(module, nn.Sequential | nn.ModuleList)
 
 
 def find_stages(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:

@@ -249,6 +249,11 @@ def test_default_stages() -> None:
 
     x = torch.randn(2, 3)
     assert gs.depth_chain(Model(True), x).names == ("input", "blocks.0", "blocks.1")
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8), 2, enable_nested_tensor=False)
+    within = nn.ModuleDict({"encoder": encoder, "head": nn.Linear(4, 2)})
+    within.forward = lambda x: within["head"](within["encoder"](x))  # type: ignore[method-assign]
+    names = gs.depth_chain(within, torch.randn(3, 2, 4)).names
+    assert names == ("input", "encoder.layers.0", "encoder.layers.1", "head")
     expected = ("input", "stem", "layers.0", "layers.1.0", "layers.1.1", "head")  # the shared activation is no stage
     assert gs.depth_chain(Model(False), x).names == expected
     assert gs.depth_chain(Branches(), x).names == ("input", "a", "c")
