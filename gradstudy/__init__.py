@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "chains.chain": ["Chain"],
         "measure.block_norms": ["block_norms"],
         "measure.cell_path": ["cell_path"],
+        "measure.convolution_spectrum": ["convolution_spectrum"],
         "measure.gate_statistics": ["gate_statistics"],
         "measure.gradient_flow": ["gradient_flow"],
         "measure.gradient_norms": ["gradient_norms"],

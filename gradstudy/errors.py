@@ -73,6 +73,10 @@ class OptionError(GradstudyError, ValueError):
     """An option that is not one of those offered."""
 
 
+class OperatorTooLargeError(GradstudyError, ValueError):
+    """More of an operator's spectrum than fits into memory."""
+
+
 # Studies
 
 

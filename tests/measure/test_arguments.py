@@ -12,7 +12,7 @@ PROGRAM = """
 import torch, gradstudy as gs
 from gradstudy.errors import GradstudyError
 
-rnn, x = torch.nn.RNN(3, 4), torch.randn(6, 2, 3)
+rnn, x, conv = torch.nn.RNN(3, 4), torch.randn(6, 2, 3), torch.nn.Conv2d(3, 4, 3)
 before = [p.clone() for p in rnn.parameters()]
 random = torch.random.get_rng_state()
 chain, found = gs.time_chain(rnn, x), gs.chains(rnn, x)
@@ -33,6 +33,11 @@ calls |= {f"basis {b!r}": (lambda b=b: gs.lyapunov_exponents(chain, basis=b), ()
 calls |= {f"bound {b!r}": (lambda b=b: gs.steps_in_the_past(norms, b), ()) for b in ("a", None, 0.0, float("nan"))}
 calls |= {f"omega {b!r}": (lambda b=b: gs.pascanu_omega(chain, loss, "code", b), ()) for b in ("a", None, True)}
 calls |= {f"jvp {v!r}": (chain.jvp, (1, v)) for v in (3, [1], torch.ones(2, 4).double(), torch.ones(2, 4).long())}
+sizes = (8, None, (3, 8.0, 8), (3, True, 8), (3, "8", 8), "388")
+calls |= {f"size {v!r}": (gs.convolution_spectrum, (conv, v)) for v in sizes}
+calls |= {f"convolution {v!r}": (gs.convolution_spectrum, (v, (3, 8, 8))) for v in (3, None, chain, rnn)}
+calls |= {f"of k {v!r}": (gs.convolution_spectrum, (conv, (3, 8, 8), v)) for v in (2.0, "a", True)}
+calls |= {f"method {v!r}": (gs.convolution_spectrum, (conv, (3, 8, 8), None, v)) for v in (3, None, ["fft"])}
 calls |= {f"loss {v!r}": (gs.gradient_norms, (chain, v)) for v in (None, 3, lambda out: None, lambda out: out)}
 for name, (function, arguments) in calls.items():
     try:
