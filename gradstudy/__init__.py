@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "measure.gate_statistics": ["gate_statistics"],
         "measure.gradient_flow": ["gradient_flow"],
         "measure.gradient_norms": ["gradient_norms"],
+        "measure.jacobian_moments": ["jacobian_moments"],
         "measure.jacobian_spectra": ["jacobian_spectra"],
         "measure.lyapunov_exponents": ["lyapunov_exponents"],
         "measure.pascanu_omega": ["pascanu_omega"],

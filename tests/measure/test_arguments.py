@@ -38,6 +38,12 @@ calls |= {f"size {v!r}": (gs.convolution_spectrum, (conv, v)) for v in sizes}
 calls |= {f"convolution {v!r}": (gs.convolution_spectrum, (v, (3, 8, 8))) for v in (3, None, chain, rnn)}
 calls |= {f"of k {v!r}": (gs.convolution_spectrum, (conv, (3, 8, 8), v)) for v in (2.0, "a", True)}
 calls |= {f"method {v!r}": (gs.convolution_spectrum, (conv, (3, 8, 8), None, v)) for v in (3, None, ["fft"])}
+moments = lambda *a, **k: gs.jacobian_moments(*a, **({"seed": 0} | k))
+calls |= {f"moments of {v!r}": (moments, (v,)) for v in (3, None, rnn, found)}
+calls |= {f"probes {v!r}": (lambda v=v: moments(chain, probes=v), ()) for v in (1, 0, 2.0, "a", True, None)}
+calls |= {f"seed {v!r}": (lambda v=v: moments(chain, seed=v), ()) for v in (-1, 2.0, "a", True, None)}
+calls |= {f"start {v!r}": (moments, (chain, v)) for v in (-1, 6, 2.0, "a", None)}
+calls |= {f"stop {v!r}": (moments, (chain, 2, v)) for v in (2, 7, 2.5, "a")}
 calls |= {f"loss {v!r}": (gs.gradient_norms, (chain, v)) for v in (None, 3, lambda out: None, lambda out: out)}
 for name, (function, arguments) in calls.items():
     try:
