@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "measure.cell_path": ["cell_path"],
         "measure.convolution_spectrum": ["convolution_spectrum"],
         "measure.gate_statistics": ["gate_statistics"],
+        "measure.gradient_correlation": ["gradient_correlation"],
         "measure.gradient_flow": ["gradient_flow"],
         "measure.gradient_norms": ["gradient_norms"],
         "measure.jacobian_moments": ["jacobian_moments"],

@@ -13,6 +13,7 @@ import torch, gradstudy as gs
 from gradstudy.errors import GradstudyError
 
 rnn, x, conv = torch.nn.RNN(3, 4), torch.randn(6, 2, 3), torch.nn.Conv2d(3, 4, 3)
+lines, points = [torch.nn.Linear(3, 1) for _ in range(3)], torch.randn(4, 3)
 before = [p.clone() for p in rnn.parameters()]
 random = torch.random.get_rng_state()
 chain, found = gs.time_chain(rnn, x), gs.chains(rnn, x)
@@ -44,6 +45,11 @@ calls |= {f"probes {v!r}": (lambda v=v: moments(chain, probes=v), ()) for v in (
 calls |= {f"seed {v!r}": (lambda v=v: moments(chain, seed=v), ()) for v in (-1, 2.0, "a", True, None)}
 calls |= {f"start {v!r}": (moments, (chain, v)) for v in (-1, 6, 2.0, "a", None)}
 calls |= {f"stop {v!r}": (moments, (chain, 2, v)) for v in (2, 7, 2.5, "a")}
+wrong = (3, None, chain, lines[0], torch.nn.Sequential(*lines), [3, 4], [lines[0], None], [])
+calls |= {f"models {v!r}": (gs.gradient_correlation, (v, points)) for v in wrong}
+unfit = (3, None, [[1.0]], points.long(), points[0, 0])
+calls |= {f"points {v!r}": (gs.gradient_correlation, (lines, v)) for v in unfit}
+calls |= {f"output {v!r}": (lambda v=v: gs.gradient_correlation(lines, points, output=v), ()) for v in (3, "a")}
 calls |= {f"loss {v!r}": (gs.gradient_norms, (chain, v)) for v in (None, 3, lambda out: None, lambda out: out)}
 for name, (function, arguments) in calls.items():
     try:
