@@ -122,11 +122,19 @@ class Convolution:
         return x.split(max(1, _TOGETHER // max(self.inputs, self.outputs)))
 
     def _pull(self, y: Tensor) -> Tensor:
-        with torch.enable_grad():
-            x = y.new_zeros(len(y), *self.input_size).requires_grad_()
-            out = self.layer(x)
-        (pulled,) = torch.autograd.grad(out, x, y.unflatten(1, self.output_size))
+        x, out = self._one if len(y) == 1 else self._graph(len(y))
+        (pulled,) = torch.autograd.grad(out, x, y.unflatten(1, self.output_size), retain_graph=len(y) == 1)
         return pulled.flatten(1)
+
+    @cached_property
+    def _one(self) -> tuple[Tensor, Tensor]:
+        """The graph for one image, kept: hundreds of products are taken along it."""
+        return self._graph(1)
+
+    def _graph(self, images: int) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            x = self.layer.weight.new_zeros(images, *self.input_size).requires_grad_()
+            return x, self.layer(x)
 
 
 def convolution(module: object, input_size: object) -> Convolution:
