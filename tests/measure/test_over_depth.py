@@ -231,6 +231,20 @@ def test_batch_coupled_product_is_not_that_of_its_blocks() -> None:
     torch.testing.assert_close(found.log_singular_values[0][kept], expected[kept].log(), atol=1e-7, rtol=0)
 
 
+@pytest.mark.parametrize("train", [False, True])
+def test_moments_by_probes_against_the_dense_product(train: bool) -> None:
+    chain = gs.depth_chain(cnn().train(train), images())
+    found = gs.jacobian_moments(chain, 1, 6, probes=200, seed=0)
+    for ours, stderr, exact in zip(
+        (found.log_mean, found.log_second_moment),
+        (found.log_mean_stderr, found.log_second_moment_stderr),
+        dense.jacobian_moments(chain, 1, 6),
+        strict=True,
+    ):
+        assert ours.shape == (chain.rows,)
+        assert bool(((ours - exact.log()).abs() < 4 * stderr).all())
+
+
 def test_results_have_pictures_and_are_pickled() -> None:
     chain = gs.depth_chain(cnn().eval(), images())
     norms = gs.gradient_norms(chain, criterion(chain.output))
