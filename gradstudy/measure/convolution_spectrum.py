@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.checks import check_index
-from gradstudy.errors import TooLargeError, OptionError
+from gradstudy.errors import OptionError, TooLargeError
 from gradstudy.measure.convolution import Convolution, convolution
 from gradstudy.measure.deflated_lanczos import largest_singular_values
 from gradstudy.measure.result import Result, tidy
