@@ -104,7 +104,9 @@ def _fused_chain(module: nn.RNNBase, inputs: Tensor, state: State, layer: int, d
     def keep(module: nn.RNNBase, args: tuple[object, ...], kwargs: dict[str, object], result: tuple[Tensor]) -> None:
         # What a user's pre-hooks have made of the inputs, and the output before the user's hooks change it.
         inputs, parts = check_call(module, *given(args, kwargs))
-        output = result[0].clone().requires_grad_()
+        # A hook behind this one may change the output in place.
+        output = result[0] if len(module._forward_hooks) == 1 else result[0].clone()
+        output = output.detach().requires_grad_()
         calls.append(RecurrentCall(module, inputs, parts, output, targets=(output,)))
 
     handle = module.register_forward_hook(keep, with_kwargs=True, prepend=True)

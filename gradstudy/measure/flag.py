@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from gradstudy.chains.checks import sums_to_finite
 from gradstudy.errors import NonFiniteError
 from gradstudy.measure.stream import Map
 
@@ -73,7 +74,7 @@ class FlagPass:
         """Take the frame as many links on as it bears; that number, and the growth on the way."""
         count = len(images) - 1
         while True:
-            finite = _finite(images[count])
+            finite = sums_to_finite(images[count]) or bool(torch.isfinite(images[count]).all())
             if not finite and count == 1:
                 raise _not_finite(start + 1)
             whole = ends and count == len(images) - 1
@@ -89,11 +90,6 @@ class FlagPass:
             self.suspect |= _annihilated(factor.triu(), log_diagonal)
         self._stretch = self._every or max(1, min(2 * count, round(count / max(strain, 1e-3)), _LONGEST))
         return count, log_diagonal
-
-
-def _finite(image: Tensor) -> bool:
-    """Whether all entries are finite; a sum shows it, unless it overflows itself."""
-    return math.isfinite(image.sum()) or bool(torch.isfinite(image).all())
 
 
 def _triangular(image: Tensor) -> tuple[Tensor, Tensor]:
