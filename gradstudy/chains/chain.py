@@ -97,7 +97,8 @@ class Chain:
             loss: a scalar computed from `output`, or a callable of it.
 
         Raises:
-            LossError: the loss is not a scalar, is not differentiable, or does not depend on the chain.
+            LossError: the loss is not a scalar, is not differentiable, does not depend on the chain, or its graph is
+                gone.
             NonFiniteError: the loss, or one of its partials, is NaN or infinite.
         """
         refuse_context()
@@ -105,9 +106,22 @@ class Chain:
             with torch.enable_grad():
                 loss = loss(self.output)
         check_loss(loss)
-        partials = self.partials(loss)
+        partials = self._partials(loss)
         check_partials(partials.scaled)
         return partials
+
+    def _partials(self, loss: Tensor) -> Scaled:
+        try:
+            return self.partials(loss)
+        except RuntimeError as error:
+            if "through the graph a second time" not in str(error):
+                raise
+            raise LossError(
+                "a loss whose graph is gone",
+                needed="a loss that can still be differentiated",
+                why="backward() frees what the derivative with respect to the outputs is computed from",
+                remedy="measure before loss.backward(), or call loss.backward(retain_graph=True)",
+            ) from error
 
     def _check(self, t: int) -> None:
         check_index("link t", t, 1, self.length, "link t maps state t-1 to state t; count links from 1")

@@ -27,7 +27,12 @@ def check_tensor(name: str, value: object, dtype: torch.dtype) -> Tensor:
         DTypeError, NonFiniteError: it cannot be measured.
     """
     if not isinstance(value, Tensor):
-        raise unsupported(f"{name} of type {type(value).__name__}", "a tensor", f"convert {name} to one tensor first")
+        raise unsupported(
+            f"{name} of type {type(value).__name__}",
+            "a tensor",
+            f"convert {name} to one tensor of {dtype} first, for instance with torch.as_tensor",
+            why="arrays and lists carry no dtype and device that could be compared with the module's",
+        )
     if not value.is_floating_point() or value.dtype != dtype:
         raise DTypeError(
             f"{name} of dtype {value.dtype}",
@@ -52,13 +57,15 @@ def check_vectors(name: str, value: object, state: Tensor) -> None:
         )
 
 
-def check_index(name: str, value: object, low: int, high: int, meaning: str) -> int:
+def check_index(
+    name: str, value: object, low: int, high: int, meaning: str, why: str = "there is nothing of that index here"
+) -> int:
     """The value, if it is an integer in low .. high; else LinkRangeError."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise LinkRangeError(
             f"{name}={value!r}",
             needed=f"an integer from {low} to {high}",
-            why="there is nothing of that index here",
+            why=why,
             remedy=meaning,
         )
     return value
@@ -216,8 +223,9 @@ def refuse_dropout(module: nn.RNNBase) -> None:
         )
 
 
-def unsupported(what: str, needed: str, remedy: str) -> UnsupportedModuleError:
+_ANOTHER = "a number measured on another network would be worse than none"
+
+
+def unsupported(what: str, needed: str, remedy: str, why: str = _ANOTHER) -> UnsupportedModuleError:
     """The error for a module or option whose links are not known exactly."""
-    return UnsupportedModuleError(
-        what, needed=needed, why="a number measured on another network would be worse than none", remedy=remedy
-    )
+    return UnsupportedModuleError(what, needed=needed, why=why, remedy=remedy)
