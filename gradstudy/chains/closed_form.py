@@ -74,7 +74,15 @@ class ClosedFormLinks(ABC):
 
     def abreast(self, start: int, stop: int) -> Self:
         """The links start + 1 .. stop side by side, as one link of a batch of (stop - start) * batch rows."""
-        return self._with(lambda factors: factors[start:stop].flatten(0, 1)[None])
+
+        def cut(factors: Tensor) -> Tensor:
+            return factors[start:stop].flatten(0, 1)[None]
+
+        links = self._with(cut)
+        given = {field.name for field in fields(self)}
+        # What has been derived from the factors already need not be so again.
+        vars(links).update({name: cut(value) for name, value in vars(self).items() if name not in given})
+        return links
 
     def double(self) -> Self:
         """The same links in float64."""

@@ -352,3 +352,13 @@ def test_maps_of_an_lstm_are_products_with_its_dense_jacobians():
     assert isinstance(chain.links, LSTMLinks)
     for t, link in enumerate(chain.links.maps(1, 6), 2):
         torch.testing.assert_close(link(block), dense.jacobians(chain)[t - 1] @ block, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_links_abreast_take_over_what_was_derived(kind):
+    links = gs.time_chain(net(kind), normal(TIME, BATCH, INPUT)).links
+    want = links.factors[2:6].flatten(0, 1)
+    abreast = links.abreast(2, 6)
+    assert abreast.factors.data_ptr() == links.factors[2].data_ptr()
+    torch.testing.assert_close(abreast.factors[0], want, rtol=0, atol=0)
+    assert links.double().factors.data_ptr() != links.factors.data_ptr()
