@@ -13,11 +13,13 @@ from torch.autograd.graph import get_gradient_edge
 
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.checks import refuse_context, unsupported
-from gradstudy.chains.recurrent import Place, RecurrentCall, check_call, check_module, given, recurrent_chain, runs_of
+from gradstudy.chains.recurrent import recurrent_chain, runs_of
+from gradstudy.chains.recurrent_call import Place, RecurrentCall
+from gradstudy.chains.recurrent_checks import check_call, check_module, given
 from gradstudy.errors import GradstudyError, UnsupportedModuleError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Chains(Mapping[str, Chain]):
     """The chains of a model's recurrent layers by name, and what the model returned.
 
@@ -31,6 +33,10 @@ class Chains(Mapping[str, Chain]):
     result: Any
     by_name: Mapping[str, Chain]
     refused: Mapping[str, GradstudyError]
+
+    def __repr__(self) -> str:
+        refused = f"; refused: {', '.join(self.refused)}" if self.refused else ""
+        return f"Chains({', '.join(self.by_name)}{refused})"
 
     def __getitem__(self, name: str) -> Chain:
         if name in self.refused:

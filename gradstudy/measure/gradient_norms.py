@@ -86,9 +86,9 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
         GradientNorms with `.log_norm` `(T + 1, batch)` and `.log_norm_total` `(T + 1,)`, natural logarithms, float64.
 
     Raises:
-        LossError: the loss is not a scalar or does not depend on the chain.
+        LossError: the loss is not a scalar, does not depend on the chain, or its graph is gone: measure before
+            `loss.backward()` frees it.
         NonFiniteError: the loss is not finite, or its derivative is not; the first timestep is named.
-        RuntimeError: torch's own, if the loss's graph is gone: measure before `loss.backward()` frees it.
 
     Cost: autograd from the loss to the outputs, T vector-Jacobian products, three copies of the states beside the
     module's own output (and a gated layer's factors). The user's graph is kept; parameters and their `.grad` are
