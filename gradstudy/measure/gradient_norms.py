@@ -97,10 +97,15 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
     """
     check_chain(chain)
     with torch.no_grad():
-        gradients = adjoint(chain.links, chain.direct_partials(loss))
-        log_norm = gradients.log_norm
-        total = torch.logsumexp(2 * log_norm, dim=1) / 2
-        readings = _cell_readings(chain.links, gradients) if isinstance(chain.links, LSTMLinks) else ()
+        return norms_along(chain, chain.direct_partials(loss))
+
+
+def norms_along(chain: Chain, direct: Scaled) -> GradientNorms:
+    """The same from direct partials that a backward pass has already brought; they are overwritten."""
+    gradients = adjoint(chain.links, direct)
+    log_norm = gradients.log_norm
+    total = torch.logsumexp(2 * log_norm, dim=1) / 2
+    readings = _cell_readings(chain.links, gradients) if isinstance(chain.links, LSTMLinks) else ()
     return GradientNorms(chain.method, chain.dtype, log_norm, total, *readings)
 
 
