@@ -69,6 +69,14 @@ class LinkRangeError(GradstudyError, IndexError):
     """A link, start, stop or k outside the chain."""
 
 
+class TrackingError(GradstudyError, RuntimeError):
+    """A tracker's step at a time at which there is nothing to measure, or a tracker that is not open."""
+
+
+class OptimizerError(GradstudyError, ValueError):
+    """The optimizer, or the gradient scaler, is not that of the model."""
+
+
 class OptionError(GradstudyError, ValueError):
     """An option that is not one of those offered."""
 
