@@ -11,14 +11,14 @@ from gradstudy.plot import layer_gradients, layers_over_steps, timesteps_over_st
 
 Draw = Callable[[pd.DataFrame, Axes | None], Axes]
 
-KINDS: dict[str, tuple[str, Draw]] = {
-    "flow": ("layer_gradient", layer_gradients.plot),
-    "layers": ("layer_gradient", layers_over_steps.plot),
-    "activations": ("activation_gradient", layers_over_steps.plot),
-    "time": ("hidden_gradient", timesteps_over_steps.plot),
-    "spectrum": ("singular_value", weight_spectra.plot),
+KINDS: dict[str, tuple[tuple[str, ...], Draw]] = {
+    "flow": (("layer_gradient", "affine_gradient"), layer_gradients.plot),
+    "layers": (("layer_gradient",), layers_over_steps.plot),
+    "activations": (("activation_gradient",), layers_over_steps.plot),
+    "time": (("hidden_gradient",), timesteps_over_steps.plot),
+    "spectrum": (("singular_value",), weight_spectra.plot),
 }
-"""Kind to the quantity that is drawn and the function that draws it."""
+"""Kind to the quantities that are drawn and the function that draws them."""
 
 
 class NothingToDrawError(ValueError):
@@ -39,12 +39,12 @@ def plot(frame: pd.DataFrame, kind: str, ax: Axes | None = None, name: str | Non
     """
     if kind not in KINDS:
         raise NothingToDrawError(f"the kind of picture {kind!r}")
-    quantity, draw = KINDS[kind]
-    rows = frame[frame["quantity"] == quantity]
+    quantities, draw = KINDS[kind]
+    rows = frame[frame["quantity"].isin(quantities)]
     if kind == "time" and name is None and len(rows):
         name = rows["name"].iloc[-1]
     if name is not None:
         rows = rows[rows["name"] == name]
     if not len(rows):
-        raise NothingToDrawError(f"no {quantity}" + ("" if name is None else f" of {name!r}") + " in the table")
+        raise NothingToDrawError(f"no {quantities[0]}" + ("" if name is None else f" of {name!r}") + " in the table")
     return draw(rows, ax)

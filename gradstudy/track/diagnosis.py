@@ -22,7 +22,7 @@ EXPLODING_TIME = 1e3
 its last steps' share cut a thousandfold."""
 
 VANISHING_DEPTH = 1e-4
-"""Of all layers, the smallest |dL/dW| over the largest, below this: with one learning rate for all,
+"""Of layers with weight matrices, the smallest |dL/dW| over the largest, below this: with one learning rate for all,
 the one layer moves ten thousand times less far than the other."""
 
 EXPLODING_TOTAL = 1e3

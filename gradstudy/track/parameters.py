@@ -87,7 +87,8 @@ class Gradients:
                 yield norm_row("parameter_gradient", name, norm, log_scale=self.log_scale)
         for layer, names in by_layer(self.found).items():
             norm = pooled(self.found[name] for name in names)
-            yield norm_row("layer_gradient", layer, norm, log_scale=self.log_scale)
+            matrices = any(self._parameters[name].dim() > 1 for name in names)
+            yield norm_row("layer_gradient" if matrices else "affine_gradient", layer, norm, log_scale=self.log_scale)
         yield norm_row("total_gradient", "", pooled(self.found.values()), log_scale=self.log_scale)
 
     def _accumulated(self, parameter: nn.Parameter) -> None:

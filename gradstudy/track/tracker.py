@@ -36,9 +36,10 @@ class Tracker:
 
     Quantities that may be scheduled, and the rows they give (`quantity` in the table):
 
-    - `gradient`: `parameter_gradient`, `layer_gradient` (of the module that holds the parameters), `total_gradient`:
-      Euclidean norms of the accumulated gradients as the last `backward()` leaves them, before clipping;
-      `clip_factor`: their total norm at the optimizer's step over that.
+    - `gradient`: `parameter_gradient`, `layer_gradient` (over all parameters of the module that holds them; of one
+      that holds vectors only, as a normalisation does, `affine_gradient`), `total_gradient`: Euclidean norms of the
+      accumulated gradients as the last `backward()` leaves them, before clipping; `clip_factor`: their total norm at
+      the optimizer's step over that.
     - `activation`: `activation_gradient`, the norm of dL/dy over the whole batch at the output y of each leaf module.
       For a fused recurrent layer it is the direct partial only: see `time`.
     - `units`: `dead_fraction`, units of nn.ReLU and nn.ReLU6 that are 0 over the whole batch (a unit is a channel of an

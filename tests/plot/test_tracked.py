@@ -28,13 +28,17 @@ def test_the_flow_shows_the_median_of_each_layer_in_the_models_order():
     assert list(median.get_xdata()) == [-1.0, 2.0, -1.0]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["z", "a", "m"]
     assert list(zero.get_ydata()) == list(wrong.get_ydata()) == [2]
+    both = pd.concat([table[:6], frame("affine_gradient", {"n": [5.0], "o": [7.0]}), table[6:]])
+    _, vectors, *_ = tracked.plot(both, "flow", Figure().subplots()).get_lines()
+    assert list(vectors.get_xdata()) == [5.0, 7.0]
+    assert list(vectors.get_ydata()) == pytest.approx([2 + 1 / 3, 2 + 2 / 3])
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first layer is at the top
     assert {text.get_text() for text in ax.get_legend().get_texts()} >= {"median", "exactly 0", "not finite"}
 
 
 @pytest.mark.parametrize("kind", ["layers", "activations"])
 def test_the_heat_map_holds_every_layer_at_every_step(kind):
-    quantity = tracked.KINDS[kind][0]
+    (quantity,) = tracked.KINDS[kind][0]
     table = frame(quantity, {"z": [0.0, -1.0], "a": [1.0, -np.inf]})
     ax = tracked.plot(table, kind, Figure().subplots())
     mesh = [found for found in ax.collections if isinstance(found, QuadMesh)][-1]
@@ -61,7 +65,7 @@ def test_spectra_of_the_first_and_last_step():
 def test_what_is_not_there_is_named():
     table = frame("layer_gradient", {"a": [0.0]})
     for kind, name in (("time", None), ("flow", "b"), ("pie", None)):
-        with pytest.raises(tracked.NothingToDrawError, match="pie|hidden_gradient|'b'"):
+        with pytest.raises(tracked.NothingToDrawError, match=r"pie|hidden_gradient|'b'"):
             tracked.plot(table, kind, Figure().subplots(), name)
 
 

@@ -32,7 +32,9 @@ def test_norms_are_those_of_autograd_by_parameter_layer_and_in_total(conv, image
     assert values(tracker, "parameter_gradient") == pytest.approx(want, rel=1e-5)
     first = math.hypot(want["first.weight"], want["first.bias"])
     assert values(tracker, "layer_gradient")["first"] == pytest.approx(first, rel=1e-5)
-    assert list(values(tracker, "layer_gradient")) == ["first", "norm", "second", "head"]
+    assert list(values(tracker, "layer_gradient")) == ["first", "second", "head"]
+    norm = math.hypot(want["norm.weight"], want["norm.bias"])
+    assert values(tracker, "affine_gradient") == pytest.approx({"norm": norm}, rel=1e-5)
     assert values(tracker, "total_gradient")[""] == pytest.approx(math.hypot(*want.values()), rel=1e-5)
     logs = values(tracker, "parameter_gradient", column="log_value")
     assert {k: math.exp(v) for k, v in logs.items()} == pytest.approx(want, rel=1e-5)
