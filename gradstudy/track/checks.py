@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -55,18 +57,20 @@ def _check_module(name: str, module: nn.Module, schedule: Schedule) -> None:
         )
 
 
-def check_optimizer(optimizer: object, model: nn.Module) -> dict[str, nn.Parameter]:
-    """The model's parameters that the optimizer owns, by name.
+def check_optimizer(optimizer: Any, model: nn.Module) -> tuple[torch.optim.Optimizer, dict[str, nn.Parameter]]:
+    """The optimizer itself, out of the wrappers of other libraries, and the model's parameters it owns, by name.
 
     Raises:
         OptimizerError: it is no optimizer, or owns none of them.
     """
+    while isinstance(getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
+        optimizer = optimizer.optimizer  # accelerate's and Lightning's: their own hooks are never called
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise OptimizerError(
             f"a {type(optimizer).__name__} as optimizer",
             needed="a torch.optim.Optimizer",
             why="clip factor and update are measured by hooks around its step",
-            remedy="pass the optimizer itself (not a scheduler or a wrapper), or leave it out",
+            remedy="pass the optimizer itself (not a scheduler), or leave it out",
         )
     own = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
     found = {name: parameter for name, parameter in parameters(model).items() if id(parameter) in own}
@@ -77,7 +81,7 @@ def check_optimizer(optimizer: object, model: nn.Module) -> dict[str, nn.Paramet
             why="no update would ever be seen, and every layer would seem to stand still",
             remedy="make the optimizer from model.parameters(), after the model was moved to its device or replaced",
         )
-    return found
+    return optimizer, found
 
 
 def check_scaler(scaler: object) -> None:

@@ -16,15 +16,15 @@ class Hook:
     """A function as a hook. A deep copy or a pickle of it does nothing: a copied model is not the one that is tracked.
 
     Args:
-        function: called with what torch gives the hook; returns None, so that nothing is changed.
+        function: called with what torch gives the hook; what it returns, torch takes in its place, unless it is None.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
-        self.function(*args, **kwargs)
+        return self.function(*args, **kwargs)
 
     def __reduce__(self) -> tuple[object, ...]:
         return Hook, (_nothing,)
@@ -36,7 +36,7 @@ class Hooks:
     def __init__(self) -> None:
         self._handles: list[RemovableHandle] = []
 
-    def add(self, register: Callable[..., RemovableHandle], function: Callable[..., None], **options: Any) -> None:
+    def add(self, register: Callable[..., RemovableHandle], function: Callable[..., Any], **options: Any) -> None:
         """Register a function with one of torch's `register_...` methods."""
         self._handles.append(register(Hook(function), **options))
 

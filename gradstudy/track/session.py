@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -108,12 +108,34 @@ class Session:
     def _late(self) -> bool:
         return self._waiting and not self.gradients.heard
 
-    def _before_update(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    def _before_update(
+        self, optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         step = self._step - self._late
-        if self._schedule.due("gradient", step) and (self.gradients.heard or self._late):
-            self._clip = clip_factor(self.gradients, optimizer)
         if self._schedule.due("update", step):
             self._moving = Update(self._owned)
+        if not self._schedule.due("gradient", step):
+            return None
+        closure = kwargs.get("closure") or (args[1] if len(args) > 1 else None)
+        if closure is not None:  # which runs the backward pass, and may clip, within the step
+            watched = self._closure(optimizer, closure)
+            return (
+                ((*args[:1], watched, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": watched})
+            )
+        if self.gradients.heard or self._late:
+            self._clip = clip_factor(self.gradients, optimizer)
+        return None
+
+    def _closure(self, optimizer: torch.optim.Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """The closure, after which the clip factor is taken: the gradients are then as the optimizer sees them."""
+
+        def watched() -> Any:
+            result = closure()
+            if self.gradients.heard:
+                self._clip = clip_factor(self.gradients, optimizer)
+            return result
+
+        return watched
 
     def _after_update(self, *_: Any) -> None:
         self._updates = [] if self._moving is None else list(self._moving.rows())

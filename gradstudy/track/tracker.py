@@ -53,11 +53,12 @@ class Tracker:
     - `spectrum` (only if named in `every`): `singular_value` of each weight, its first axis against all others.
 
     With them comes the `loss` given to `step`. The second call of a module in one forward pass is `name#2`; several
-    outputs are `name[0]`, `name[1]`; several forward passes in one step count as one larger batch.
+    outputs are `name[0]`, `name[1]`; several forward passes in one step count as one larger batch. `tracker.latest`
+    holds the rows of the last step, for loggers (without those of an optimizer's step that is still to come).
 
     Args:
         model: any torch model.
-        optimizer: that trains it; with it clip factor and update are known.
+        optimizer: that trains it; with it clip factor and update are known. It may be wrapped, and may take a closure.
         every: steps between two measurements of all quantities but the spectrum, or a mapping of quantities to such
             numbers; what it does not name is not measured.
         scaler: the GradScaler that scales the loss; its scale is taken out of all gradients.
@@ -102,8 +103,9 @@ class Tracker:
         self.schedule: Schedule = make_schedule(every)
         model = check_model(model, self.schedule)
         check_scaler(scaler)
-        owned = {} if optimizer is None else check_optimizer(optimizer, model)
+        optimizer, owned = (None, {}) if optimizer is None else check_optimizer(optimizer, model)
         self.steps = 0
+        self.latest: tuple[Row, ...] = ()
         self._history = History(keep, None if path is None else Path(path))
         self._number = self._history.first_step
         self._refused: dict[str, GradstudyError] = {}
@@ -152,7 +154,8 @@ class Tracker:
                 remedy="call it in the training loop only, behind loss.backward(); check that the loss depends on the "
                 "model",
             )
-        self._history.add(self._number, [*_loss_rows(loss), *session.rows()])
+        self.latest = (*_loss_rows(loss), *session.rows())
+        self._history.add(self._number, self.latest)
         self._refused = dict(session.time.refused)
         self.steps += 1
         self._number += 1

@@ -268,19 +268,41 @@ def test_a_closure_optimizer(values):
     model = nn.Linear(3, 1)
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)
     x = torch.randn(8, 3)
-    before = model.weight.detach().clone()
+    before, returned = model.weight.detach().clone(), []
 
     def closure():
         optimizer.zero_grad()
         loss = (model(x) - 1).pow(2).mean()
         loss.backward()
+        returned.append(nn.utils.clip_grad_norm_(model.parameters(), 1e-3).item())
         return loss
 
     with gs.track(model, optimizer) as tracker:
         optimizer.step(closure)
-        last = model.weight.grad.norm().item()
         tracker.step()
-    assert values(tracker, "parameter_gradient")["weight"] == pytest.approx(last)
+    assert len(returned) > 1
+    assert values(tracker, "total_gradient")[""] == pytest.approx(returned[-1])
+    assert values(tracker, "clip_factor")[""] == pytest.approx(1e-3 / (returned[-1] + 1e-6), rel=1e-4)
     moved = ((model.weight - before).norm() / before.norm()).item()
     assert values(tracker, "parameter_update")["weight"] == pytest.approx(moved, rel=1e-5)
-    assert values(tracker, "clip_factor") == {}
+
+
+def test_a_wrapped_optimizer_is_unwrapped(values):
+    class Wrapper(torch.optim.Optimizer):
+        """As accelerate's: a step of the wrapper is one of what it holds, and its own hooks are not called."""
+
+        def __init__(self, inner):
+            self.optimizer = inner
+
+        param_groups = property(lambda self: self.optimizer.param_groups)
+
+        def step(self):
+            self.optimizer.step()
+
+    model = nn.Linear(2, 1)
+    optimizer = Wrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    with gs.track(model, optimizer) as tracker:
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        tracker.step()
+    assert list(values(tracker, "clip_factor")) == [""]
