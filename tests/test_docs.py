@@ -11,12 +11,14 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from matplotlib import image
 
 import gradstudy
 
@@ -68,6 +70,14 @@ if INSTALLED:  # tests of blocks whose libraries are not here do not exist, rath
     def test_code_for_another_library_runs(needs, place, code, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         exec(compile(code, place, "exec"), {"__name__": "page"})
+
+
+def test_the_picture_of_tracking_is_drawn_by_its_script(tmp_path):
+    script = ROOT / "docs" / "pictures" / "tracked.py"
+    namespace = runpy.run_path(str(script))
+    namespace["main"](tmp_path / "short.png", short=True)
+    drawn, committed = (image.imread(path) for path in (tmp_path / "short.png", script.with_suffix(".png")))
+    assert drawn.shape == committed.shape
 
 
 def test_the_study_written_out_in_the_architecture_runs(tmp_path):

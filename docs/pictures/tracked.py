@@ -40,14 +40,15 @@ def deep(steps: int = 40):  # type: ignore[no-untyped-def]
     return tracker
 
 
-def recurrent(steps: int = 400):  # type: ignore[no-untyped-def]
-    """A recurrent network that learns to remember its first input over 40 steps."""
+def recurrent(steps: int = 600):  # type: ignore[no-untyped-def]
+    """A recurrent network that learns to remember its first input over 40 steps of noise."""
     torch.manual_seed(0)
     model = Remember()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    with gs.track(model, optimizer, every={"time": 8}) as tracker:
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    with gs.track(model, optimizer, every={"time": 12}) as tracker:
         for _ in range(steps):
             x = torch.randn(64, 40, 2)
+            x[:, 1:] *= 0.1
             loss = (model(x) - x[:, 0]).pow(2).mean()
             optimizer.zero_grad()
             loss.backward()
@@ -62,7 +63,7 @@ def main(path: Path, *, short: bool = False) -> None:
     with style.context():
         figure, (left, right) = style.subplots(1, 2, width=style.FULL, height=2.9)
         deep(*([2] if short else [])).plot("flow", left)
-        recurrent(*([9] if short else [])).plot("time", right)
+        recurrent(*([13] if short else [])).plot("time", right)
         left.set_ylabel("layer")
         figure.savefig(path, metadata={"Software": None})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 
 def over_steps(ax: Axes, table: pd.DataFrame, label: str) -> None:
@@ -36,6 +37,7 @@ def over_steps(ax: Axes, table: pd.DataFrame, label: str) -> None:
     if finite.count():
         mesh = ax.pcolormesh(columns, rows, finite, cmap="viridis", rasterized=True)
         ax.figure.colorbar(mesh, ax=ax, label=label)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("training step")
 
 

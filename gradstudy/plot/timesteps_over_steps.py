@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from gradstudy.plot.axes import axes
 from gradstudy.plot.heat import over_steps
@@ -22,5 +23,6 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         index="index", columns="step", values="log10_value"
     )
     over_steps(ax, table.sort_index(), r"$\log_{10}\,\|\mathrm{d}L/\mathrm{d}h_t\|$")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(f"timestep $t$ of {shorten(frame['name'].iloc[0])}")
     return ax
