@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradstudy.track.arrivals import Arrivals
 from gradstudy.track.hook import Hooks
 from gradstudy.track.names import Calls, leaves, tensors_in
 from gradstudy.track.norms import Norm, deferred, norms, pooled, resolved
@@ -26,12 +27,13 @@ class Activations:
     Args:
         model: whose leaves are hooked.
         calls: numbers the calls of a module within one pass.
+        arrivals: hold what comes to the hooks until the backward pass has ended.
     """
 
-    def __init__(self, model: nn.Module, calls: Calls) -> None:
+    def __init__(self, model: nn.Module, calls: Calls, arrivals: Arrivals) -> None:
         self._leaves = leaves(model)
         self._channels_first = any(isinstance(module, nn.Conv1d) for module in self._leaves.values())
-        self._calls, self._hooks = calls, Hooks()
+        self._calls, self._arrivals, self._hooks = calls, arrivals, Hooks()
         self._norms: dict[str, list[Norm | Tensor]] = {}
         self._units: dict[str, Units] = {}
 
@@ -82,7 +84,7 @@ class Activations:
             return
         # Off the CPU the number stays where it is until the step's end, so that nothing waits for the device.
         norm: Norm | Tensor = norms([grad])[0] if grad.device.type == "cpu" else deferred(grad)
-        self._norms.setdefault(place, []).append(norm)
+        self._arrivals.add(lambda: self._norms.setdefault(place, []).append(norm))
 
     def _count(self, name: str, units: Units) -> None:
-        self._units.setdefault(name, Units()).join(units)
+        self._arrivals.add(lambda: self._units.setdefault(name, Units()).join(units))

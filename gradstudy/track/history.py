@@ -41,14 +41,23 @@ class History:
         self._keep = keep
         self._keys: dict[tuple[str, str, int], int] = {}
         self._columns: dict[str, array[Any]] = {name: array(code) for name, code in zip(_NUMBERS, "qqddq", strict=True)}
-        self.first_step = 0
-        self._file: Any = None
-        if path is not None:
-            self.first_step, self._file = _open(path)
         self._path = path
+        self._file: Any = None
 
     def __len__(self) -> int:
         return len(self._columns["step"])
+
+    def open(self) -> int:
+        """Open the file, if there is to be one, and give the number of the first step.
+
+        Raises:
+            RecordError: the file holds something else.
+            StorageError: it cannot be written.
+        """
+        if self._path is None:
+            return 0
+        first, self._file = _open(self._path)
+        return first
 
     def add(self, step: int, rows: Iterable[Row]) -> None:
         """Keep the rows of one step, and put them on disk.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import nn
 
+from gradstudy.track.arrivals import current_pass
 from gradstudy.track.hook import Hooks
 from gradstudy.track.names import by_layer
 from gradstudy.track.norms import Norm, log, norms, pooled
@@ -29,7 +30,7 @@ class Gradients:
     def __init__(self, parameters: Mapping[str, nn.Parameter], scale: Callable[[], float]) -> None:
         self._parameters, self._scale = parameters, scale
         self._hooks, self._hooked = Hooks(), set[int]()
-        self._queued, self._due, self._scale_due = False, False, False
+        self._queued, self._due, self._scale_due = set[int](), False, False
         self._versions: dict[str, tuple[int, int]] = {}
         self._ends: list[Callable[[], None]] = []
         self.heard = False
@@ -42,7 +43,8 @@ class Gradients:
         What was found last stays until the next backward pass: the optimizer's step may still be to come.
         """
         self._due, self._scale_due = due, scale_due
-        self.heard, self._queued = False, False
+        self.heard = False
+        self._queued.clear()
         self.refresh()
 
     def refresh(self) -> None:
@@ -93,13 +95,14 @@ class Gradients:
 
     def _accumulated(self, parameter: nn.Parameter) -> None:
         self.heard = True
-        if not self._queued:
-            self._queued = True
-            # What DistributedDataParallel and FSDP call too: once, when the pass's last gradient is in its place.
-            torch.autograd.Variable._execution_engine.queue_callback(self._passed)
+        task = current_pass()
+        if task not in self._queued:  # a checkpoint's pass may run inside another
+            self._queued.add(task)
+            # Asked for twice, to come behind DistributedDataParallel, which averages over processes in such a call.
+            _at_end_of_pass(lambda: _at_end_of_pass(self._passed))
 
     def _passed(self) -> None:
-        self._queued = False
+        self._queued.discard(current_pass())
         self.found, self._versions = {}, {}
         if self._scale_due:
             self.log_scale = log(self._scale())
@@ -114,3 +117,8 @@ class Gradients:
         """Each gradient's identity and how often it was changed in place."""
         named = ((name, p.grad) for name, p in self._parameters.items())
         return {name: (id(grad), grad._version) for name, grad in named if grad is not None}
+
+
+def _at_end_of_pass(function: Callable[[], None]) -> None:
+    """Call a function when the last gradient of the present backward pass is in its place."""
+    torch.autograd.Variable._execution_engine.queue_callback(function)

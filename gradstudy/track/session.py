@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gradstudy.track.activations import Activations
+from gradstudy.track.arrivals import Arrivals
 from gradstudy.track.checks import is_compiled
 from gradstudy.track.history import History
 from gradstudy.track.hook import Hooks
@@ -50,8 +51,9 @@ class Session:
         self.gradients = Gradients(self._parameters, (lambda: 1.0) if scaler is None else scaler.get_scale)
         self.gradients.at_end(self._passed)
         self._calls, self._recurrent_calls = Calls(), Calls()
-        self._activations = Activations(model, self._calls)
-        self.time = ThroughTime(model, self._recurrent_calls)
+        self._arrivals = Arrivals()
+        self._activations = Activations(model, self._calls, self._arrivals)
+        self.time = ThroughTime(model, self._recurrent_calls, self._arrivals)
         self._around = Hooks()
         self._step, self._updated, self._waiting = -1, True, False
         self._moving: Update | None = None
@@ -72,6 +74,7 @@ class Session:
         self.gradients.start(self._due("gradient"), self._due("gradient", "activation", "time"))
         self._activations.start(self._due("activation"), self._due("units"))
         self.time.start(self._due("time"))
+        self._arrivals.forget()
         self._new_pass()
 
     def close(self) -> None:
@@ -79,6 +82,7 @@ class Session:
         for part in (self.gradients, self._activations, self.time):
             part.close()
         self._around.remove()
+        self._arrivals.forget()
         self._moving = None
 
     def rows(self) -> Iterator[Row]:
@@ -101,6 +105,7 @@ class Session:
 
     def _passed(self) -> None:
         """A backward pass has ended; the weights are those it was made with."""
+        self._arrivals.take()
         if self._due("spectrum") and not self._spectra:
             self._spectra = list(spectrum_rows(self._parameters))
 

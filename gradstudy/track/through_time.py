@@ -27,6 +27,7 @@ from gradstudy.chains.recurrent import (
 from gradstudy.errors import GradstudyError
 from gradstudy.measure.gate_statistics import gate_statistics
 from gradstudy.measure.gradient_norms import norms_along
+from gradstudy.track.arrivals import Arrivals
 from gradstudy.track.hook import Hooks
 from gradstudy.track.names import ROOT, Calls
 from gradstudy.track.norms import Norm, pooled
@@ -53,11 +54,12 @@ class ThroughTime:
     Args:
         model: whose recurrent layers are hooked.
         calls: numbers the calls of a module within one pass.
+        arrivals: hold what comes to the hooks until the backward pass has ended.
     """
 
-    def __init__(self, model: nn.Module, calls: Calls) -> None:
+    def __init__(self, model: nn.Module, calls: Calls, arrivals: Arrivals) -> None:
         self.refused: dict[str, GradstudyError] = {}
-        self._calls, self._hooks = calls, Hooks()
+        self._calls, self._arrivals, self._hooks = calls, arrivals, Hooks()
         self._arrived: list[Pass] = []
         self._layers = {n or ROOT: m for n, m in model.named_modules() if isinstance(m, nn.RNNBase)}
         for name, layer in self._layers.items():
@@ -114,9 +116,13 @@ class ThroughTime:
     def _keep(self, found: Pass, slot: int, gradient: Tensor | None) -> None:
         if gradient is None:  # torch calls the hooks of all outputs of a module, also where nothing comes back
             return
+        kept = gradient.detach().clone()
+        self._arrivals.add(lambda: self._take(found, slot, kept))
+
+    def _take(self, found: Pass, slot: int, gradient: Tensor) -> None:
         before = found.gradients.get(slot)
         # A second backward pass through the same call adds to the first, as it does in the weights' gradients.
-        found.gradients[slot] = gradient.detach().clone() if before is None else before + gradient.detach()
+        found.gradients[slot] = gradient if before is None else before + gradient
         if found not in self._arrived:
             self._arrived.append(found)
 

@@ -107,7 +107,7 @@ class Tracker:
         self.steps = 0
         self.latest: tuple[Row, ...] = ()
         self._history = History(keep, None if path is None else Path(path))
-        self._number = self._history.first_step
+        self._number = 0
         self._refused: dict[str, GradstudyError] = {}
         self._session: Session | None = None
         self._make: Callable[[], Session] | None = lambda: Session(
@@ -122,8 +122,13 @@ class Tracker:
                 why="its hooks were set once, or are gone",
                 remedy="make another with gs.track(...); with path= it goes on with the same file",
             )
+        self._number = self._history.open()
         self._session, self._make = self._make(), None
-        self._session.start(self._number)
+        try:
+            self._session.start(self._number)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -130,6 +130,26 @@ def test_checkpointed_blocks_are_counted_once(values):
         assert parameters == pytest.approx(found[0][1])
 
 
+def test_the_inner_gradients_of_a_penalty_are_not_those_of_the_loss(values):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.RNN(4, 4), nn.Identity())
+    x = torch.randn(5, 2, 3, requires_grad=True)
+
+    def penalised():
+        inner = model[1](model[0](x))
+        outer, _ = model[2](inner)
+        (slope,) = torch.autograd.grad(outer.sum(), x, create_graph=True)
+        return inner, outer, outer.pow(2).sum() + slope.pow(2).sum()
+
+    inner, outer, loss = penalised()
+    want = [gradient.norm().item() for gradient in torch.autograd.grad(loss, (inner, outer))]
+    with gs.track(model) as tracker:
+        penalised()[-1].backward()
+        tracker.step()
+    found = values(tracker, "activation_gradient")
+    assert [found["1"], found["2[0]"]] == pytest.approx(want, rel=1e-5)
+
+
 def test_non_finite_gradients_are_counted(values):
     model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Identity())
     with torch.no_grad():

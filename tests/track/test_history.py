@@ -49,6 +49,7 @@ def test_what_is_read_back_is_what_was_measured(tmp_path):
 
 def test_nan_infinity_and_strange_names_survive(tmp_path):
     history = History(10, tmp_path / "t.csv")
+    assert history.open() == 0
     rows = [Row("a", 'b,"c"', 3, math.nan, -math.inf, 2), Row("a", "NA", -1, 0.1 + 0.2, math.inf, 0)]
     history.add(5, rows)
     found = gs.track.read(tmp_path / "t.csv")
