@@ -17,6 +17,7 @@ KINDS: dict[str, tuple[tuple[str, ...], Draw]] = {
     "activations": (("activation_gradient",), layers_over_steps.plot),
     "time": (("hidden_gradient",), timesteps_over_steps.plot),
     "spectrum": (("singular_value",), weight_spectra.plot),
+    "jacobians": (("jacobian_singular_value",), weight_spectra.plot),
 }
 """Kind to the quantities that are drawn and the function that draws them."""
 
@@ -32,7 +33,7 @@ def plot(frame: pd.DataFrame, kind: str, ax: Axes | None = None, name: str | Non
         frame: columns `step`, `quantity`, `name`, `index`, `log10_value`.
         kind: one of `KINDS`.
         ax: axes to draw on; a new figure otherwise.
-        name: the layer or parameter to draw alone; of "time" the first by default.
+        name: the layer or parameter to draw alone; of "time" the last by default.
 
     Raises:
         NothingToDrawError: another kind, or nothing of it in the table.

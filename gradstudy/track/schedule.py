@@ -13,7 +13,7 @@ QUANTITIES = {
     "units": "fractions of dead and of saturated units",
     "update": "size of the optimizer's step over the size of the weights",
     "time": "norm of dL/dh_t at every timestep of recurrent layers; saturation of their gates",
-    "spectrum": "singular values of each weight matrix",
+    "spectrum": "singular values of each weight matrix, and of the last link of recurrent layers",
 }
 """What a schedule may name."""
 

@@ -73,7 +73,7 @@ class Session:
         self._clip, self._updates, self._spectra = [], [], []
         self.gradients.start(self._due("gradient"), self._due("gradient", "activation", "time"))
         self._activations.start(self._due("activation"), self._due("units"))
-        self.time.start(self._due("time"))
+        self.time.start(self._due("time"), self._due("spectrum"))
         self._arrivals.forget()
         self._new_pass()
 

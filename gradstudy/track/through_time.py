@@ -30,8 +30,8 @@ from gradstudy.measure.gradient_norms import norms_along
 from gradstudy.track.arrivals import Arrivals
 from gradstudy.track.hook import Hooks
 from gradstudy.track.names import ROOT, Calls
-from gradstudy.track.norms import Norm, pooled
-from gradstudy.track.row import Row, norm_row, plain_row
+from gradstudy.track.norms import Norm, log, pooled
+from gradstudy.track.row import Row, norm_row, plain_row, size_row
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,7 @@ class ThroughTime:
         self.refused: dict[str, GradstudyError] = {}
         self._calls, self._arrivals, self._hooks = calls, arrivals, Hooks()
         self._arrived: list[Pass] = []
+        self._due, self._spectrum = False, False
         self._layers = {n or ROOT: m for n, m in model.named_modules() if isinstance(m, nn.RNNBase)}
         for name, layer in self._layers.items():
             try:
@@ -68,11 +69,12 @@ class ThroughTime:
             except GradstudyError as error:
                 self.refused[name] = error
 
-    def start(self, due: bool) -> None:
-        """A step begins; hooks are there only if it is due."""
+    def start(self, due: bool, spectrum: bool = False) -> None:
+        """A step begins; hooks are there only if norms or the spectrum of a link are due."""
+        self._due, self._spectrum = due, spectrum
         self._hooks.remove()
         self._arrived = []
-        for name, layer in self._layers.items() if due else ():
+        for name, layer in self._layers.items() if due or spectrum else ():
             # First in line, so that what is kept is what the module returned, before the user's own hooks change it.
             self._hooks.add(layer.register_forward_hook, self._after(name), with_kwargs=True, prepend=True)
 
@@ -85,13 +87,15 @@ class ThroughTime:
         """Norms at every timestep, over the batch and the layer's units; several passes count as one larger batch."""
         found: dict[tuple[str, str, int], list[Norm]] = {}
         with torch.no_grad():
-            for arrived in self._arrived:
+            for arrived in self._arrived if self._due else ():
                 for quantity, name, t, norm in _norms(arrived):
                     found.setdefault((quantity, name, t), []).append(norm)
             for (quantity, name, t), parts in found.items():
                 yield norm_row(quantity, name, pooled(parts), t, log_scale=log_scale)
-            for arrived in self._arrived:
+            for arrived in self._arrived if self._due else ():
                 yield from _gates(arrived)
+            for arrived in self._arrived if self._spectrum else ():
+                yield from _last_link(arrived)
 
     def _after(self, path: str) -> Callable[..., None]:
         def hook(module: nn.RNNBase, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> None:
@@ -160,3 +164,13 @@ def _gates(arrived: Pass) -> Iterator[Row]:
             gates = gate_statistics(chain)
             for gate, value in zip(gates.names, (gates.low + gates.high).mean(0).tolist(), strict=True):
                 yield plain_row("gate_saturation", f"{name}.{gate}", value)
+
+
+def _last_link(arrived: Pass) -> Iterator[Row]:
+    """Singular values of the one-step Jacobian d s_T / d s_{T-1} of the batch's first row, descending."""
+    for place in arrived.runs:
+        chain = recurrent_chain(arrived.call, place, arrived.runs)
+        name = chain_name(arrived.path, place, arrived.call.module.num_layers)
+        jacobian = chain.links.jacobians(chain.length - 1, chain.length)[0, 0]
+        for i, value in enumerate(torch.linalg.svdvals(jacobian).tolist()):
+            yield size_row("jacobian_singular_value", name, log(value), i)

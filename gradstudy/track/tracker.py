@@ -50,7 +50,8 @@ class Tracker:
     - `time`: `hidden_gradient`, the norm of the total dL/dh_t over the batch, t = 0 .. T, of every nn.RNN, nn.LSTM and
       nn.GRU in the model; an LSTM's has c_t held, and `cell_gradient` is that of dL/dc_t with c_t's path through h_t;
       `gate_saturation`, activations of a gate in the lowest or highest tenth of its range.
-    - `spectrum` (only if named in `every`): `singular_value` of each weight, its first axis against all others.
+    - `spectrum` (only if named in `every`): `singular_value` of each weight, its first axis against all others;
+      `jacobian_singular_value` of the one-step Jacobian ds_T/ds_{T-1} of recurrent layers, for the batch's first row.
 
     With them comes the `loss` given to `step`. The second call of a module in one forward pass is `name#2`; several
     outputs are `name[0]`, `name[1]`; several forward passes in one step count as one larger batch. `tracker.latest`
@@ -193,10 +194,11 @@ class Tracker:
 
         Args:
             kind: "flow": gradient norm by layer, first to last, with its spread over steps; "layers": the same over
-                steps, as a heat map; "time": |dL/dh_t| over timesteps and steps; "spectrum": histograms of the weights'
-                singular values, first and last measured step.
+                steps, as a heat map; "activations": that of the gradients at the modules' outputs; "time": |dL/dh_t|
+                over timesteps and steps; "spectrum", "jacobians": histograms of the singular values of the weights, and
+                of the last links of recurrent layers, at the first and the last measured step.
             ax: axes to draw on; a new figure otherwise.
-            name: of the layer for "time" and "spectrum"; by default the first, and all weights together.
+            name: the layer or weight to draw alone; "time" draws one, by default the last.
 
         Raises:
             OptionError: another kind, or one for which nothing was measured.

@@ -9,6 +9,7 @@ import math
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 import gradstudy as gs
@@ -169,6 +170,18 @@ def test_gradients_that_are_not_finite_are_nan_with_a_count():
     rows = frame[frame["quantity"] == "hidden_gradient"]
     assert rows["value"].isna().all()
     assert set(rows["non_finite"]) == {2}
+
+
+def test_singular_values_of_the_last_link(tagger):
+    model, x = tagger(nn.LSTM), torch.randn(9, 4, 3)
+    chain = gs.chains(model, x)["encoder"]
+    want = torch.linalg.eigvalsh(chain.jacobian(9)[0].mT.double() @ chain.jacobian(9)[0].double()).flip(0).sqrt()
+    with gs.track(model, every={"spectrum": 1}) as tracker:
+        loss_of(model(x)).backward()
+        tracker.step()
+    assert by_time(tracker, "jacobian_singular_value") == pytest.approx(want.tolist(), rel=1e-4, abs=1e-6)
+    assert by_time(tracker, "hidden_gradient") == []
+    assert "T-1" in tracker.plot("jacobians", Figure().subplots()).get_xlabel()
 
 
 @pytest.mark.parametrize(
