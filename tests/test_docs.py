@@ -5,16 +5,20 @@ Oracle: Python itself; an example's printed result is compared by doctest.
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from matplotlib import image
 
 import gradstudy
 
@@ -37,6 +41,43 @@ def test_python_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypat
     namespace: dict[str, object] = {}
     for number, block in enumerate(blocks):
         exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
+
+
+def blocks_for_other_libraries():
+    """Blocks that need libraries gradstudy does not: libraries, place and code."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.finditer(r"^```python needs=(\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            line = text[: block.start()].count("\n") + 1
+            yield block[1].split(","), f"{page.name}, line {line}", block[2]
+
+
+FOR_OTHERS = list(blocks_for_other_libraries())
+INSTALLED = [block for block in FOR_OTHERS if all(importlib.util.find_spec(name) for name in block[0])]
+
+
+def test_code_for_other_libraries_parses_and_uses_what_there_is():
+    assert len(FOR_OTHERS) >= 4
+    for _, place, code in FOR_OTHERS:
+        for node in ast.walk(ast.parse(code, place)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "gs":
+                assert hasattr(gradstudy, node.attr), place
+
+
+if INSTALLED:  # tests of blocks whose libraries are not here do not exist, rather than being skipped
+
+    @pytest.mark.parametrize(("needs", "place", "code"), INSTALLED, ids=[place for _, place, _ in INSTALLED])
+    def test_code_for_another_library_runs(needs, place, code, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        exec(compile(code, place, "exec"), {"__name__": "page"})
+
+
+def test_the_picture_of_tracking_is_drawn_by_its_script(tmp_path):
+    script = ROOT / "docs" / "pictures" / "tracked.py"
+    namespace = runpy.run_path(str(script))
+    namespace["main"](tmp_path / "short.png", short=True)
+    drawn, committed = (image.imread(path) for path in (tmp_path / "short.png", script.with_suffix(".png")))
+    assert drawn.shape == committed.shape
 
 
 def test_the_study_written_out_in_the_architecture_runs(tmp_path):

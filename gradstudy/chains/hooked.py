@@ -138,7 +138,7 @@ def _keep(found: dict[str, Chain], name: str) -> Any:
         runs = runs_of(call)
         path = _unused(name, found)
         for place in runs:
-            found[_name(path, place, module.num_layers)] = recurrent_chain(call, place, runs)
+            found[chain_name(path, place, module.num_layers)] = recurrent_chain(call, place, runs)
         return output, final
 
     return hook
@@ -153,7 +153,7 @@ def _each(change: Callable[[Tensor], Tensor], final: Tensor | tuple[Tensor, ...]
     return tuple(map(change, final)) if isinstance(final, tuple) else change(final)
 
 
-def _name(path: str, place: Place, layers: int) -> str:
+def chain_name(path: str, place: Place, layers: int) -> str:
     """`path` for the last layer, `path[i]` for those below; `_reverse` behind it, as torch names its weights."""
     layer = "" if place.layer == layers - 1 else f"[{place.layer}]"
     return f"{path}{layer}_reverse" if place.reverse else f"{path}{layer}"

@@ -88,25 +88,39 @@ def recurrent_chain(call: RecurrentCall, place: Place, runs: Runs) -> Chain:
 
 
 def _partials(call: RecurrentCall, place: Place, runs: Runs) -> Callable[[Tensor], Scaled]:
-    """Maps a loss to its direct partials with respect to the place's states.
-
-    A lower layer's come down through the layers above it, each by its own adjoint recursion in the log domain.
-    """
+    """Maps a loss to its direct partials with respect to the place's states."""
 
     def partials(loss: Tensor) -> Scaled:
         output, *ends = torch.autograd.grad(loss, list(call.targets), retain_graph=True, allow_unused=True)  # type: ignore[arg-type]
         if output is None and all(end is None for end in ends):
             raise independent_loss()
-        output = torch.zeros_like(call.output) if output is None else output
-        direct = Scaled.of(call.to_time_major(output))
-        for layer in range(call.module.num_layers - 1, place.layer, -1):
-            above = [Place(layer, reverse) for reverse in call.directions]
-            totals = [adjoint(runs[at].links, _at_states(call, at, runs[at], direct, ends)) for at in above]
-            pulled = [runs[at].pull_to_inputs(total) for at, total in zip(above, totals, strict=True)]
-            direct = pulled[0] if len(pulled) == 1 else pulled[0] + pulled[1]
-        return _at_states(call, place, runs[place], direct, ends)
+        return direct_partials(call, place, runs, output, ends)
 
     return partials
+
+
+def direct_partials(
+    call: RecurrentCall, place: Place, runs: Runs, output: Tensor | None, ends: Sequence[Tensor | None]
+) -> Scaled:
+    """Direct partials with respect to a place's states from the gradients at what the module returned.
+
+    A lower layer's come down through the layers above it, each by its own adjoint recursion in the log domain.
+
+    Args:
+        call: of the module.
+        place: whose states are meant.
+        runs: of the place and of all layers above it.
+        output: gradient at the output, in the module's layout; None where nothing came.
+        ends: gradients at h_n (and c_n), the same way; may be empty.
+    """
+    output = torch.zeros_like(call.output) if output is None else output
+    direct = Scaled.of(call.to_time_major(output))
+    for layer in range(call.module.num_layers - 1, place.layer, -1):
+        above = [Place(layer, reverse) for reverse in call.directions]
+        totals = [adjoint(runs[at].links, _at_states(call, at, runs[at], direct, ends)) for at in above]
+        pulled = [runs[at].pull_to_inputs(total) for at, total in zip(above, totals, strict=True)]
+        direct = pulled[0] if len(pulled) == 1 else pulled[0] + pulled[1]
+    return _at_states(call, place, runs[place], direct, ends)
 
 
 def _at_states(call: RecurrentCall, place: Place, run: Run, direct: Scaled, ends: Sequence[Tensor | None]) -> Scaled:
