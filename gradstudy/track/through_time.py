@@ -14,16 +14,9 @@ from torch import Tensor, nn
 from gradstudy.chains.gru import GRULinks
 from gradstudy.chains.hooked import chain_name
 from gradstudy.chains.lstm import LSTMLinks
-from gradstudy.chains.recurrent import (
-    RecurrentCall,
-    Runs,
-    check_call,
-    check_module,
-    direct_partials,
-    given,
-    recurrent_chain,
-    runs_of,
-)
+from gradstudy.chains.recurrent import Runs, direct_partials, recurrent_chain, runs_of
+from gradstudy.chains.recurrent_call import RecurrentCall
+from gradstudy.chains.recurrent_checks import check_call, check_module, given
 from gradstudy.errors import GradstudyError
 from gradstudy.measure.gate_statistics import gate_statistics
 from gradstudy.measure.gradient_norms import norms_along
