@@ -69,11 +69,13 @@ def ratios_to_baselines(ratios: pd.DataFrame) -> Drawing:
     words = "; ".join(
         f"{_name(row)}: {row['ratio']:.2f} instead of {row['target']:.2f}" for _, row in missed.iterrows()
     )
+    held = rows["peak_bytes"].max() if "peak_bytes" in rows else np.nan
+    memory = f" For the 10 largest singular values tensors held at most {held / 1e6:.0f} MB." if held > 0 else ""
     return Drawing(
         figure,
         f"Running time of the whole call over each baseline's, median and quartiles over {rows['n'].min()} to "
         f"{rows['n'].max()} rounds. The upright bars are the targets set beforehand: {met} of {int(known.sum())} are "
-        f"met{'; missed: ' + words if words else ''}.",
+        f"met{'; missed: ' + words if words else ''}.{memory}",
         "One dot a baseline with its quartiles on a logarithmic axis of ratios; bars show the target of each.",
     )
 
