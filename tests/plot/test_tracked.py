@@ -8,6 +8,7 @@ import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
+from gradstudy.errors import OptionError
 from gradstudy.plot import labels, tracked
 
 
@@ -65,7 +66,7 @@ def test_spectra_of_the_first_and_last_step():
 def test_what_is_not_there_is_named():
     table = frame("layer_gradient", {"a": [0.0]})
     for kind, name in (("time", None), ("flow", "b"), ("pie", None)):
-        with pytest.raises(tracked.NothingToDrawError, match=r"pie|hidden_gradient|'b'"):
+        with pytest.raises(OptionError, match=r"pie|hidden_gradient|'b'"):
             tracked.plot(table, kind, Figure().subplots(), name)
 
 
