@@ -70,7 +70,12 @@ def test_what_is_not_there_is_named():
             tracked.plot(table, kind, Figure().subplots(), name)
 
 
-def test_long_names_keep_both_ends():
-    assert labels.shorten("encoder.layers.11.attention.output.dense") == "encoder…n.output.dense"
+def test_long_names_are_cut_so_that_layers_stay_apart():
+    names = [
+        f"bert.encoder.layer.{i}.{n}" for i in range(12) for n in ("attention.self.query", "attention.output.dense")
+    ]
+    shortened = [labels.shorten(name) for name in names]
+    assert len(set(shortened)) == len(names)
+    assert shortened[-2:] == ["b.e.l.11.a.self.query", "b.e.l.11.a.o.dense"]
     assert labels.shorten("head") == "head"
     assert len(labels.shorten("x" * 100)) == labels.LONGEST
