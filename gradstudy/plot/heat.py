@@ -37,7 +37,7 @@ def over_steps(ax: Axes, table: pd.DataFrame, label: str) -> None:
     if finite.count():
         mesh = ax.pcolormesh(columns, rows, finite, cmap="viridis", rasterized=True)
         ax.figure.colorbar(mesh, ax=ax, label=label)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set_xlabel("training step")
 
 

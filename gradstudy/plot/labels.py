@@ -13,11 +13,21 @@ _MOST = 24
 
 
 def shorten(name: str, longest: int = LONGEST) -> str:
-    """The name with its middle left out if it is too long: where layers differ is mostly at both ends."""
-    if len(name) <= longest:
-        return name
+    """The name short enough for an axis.
+
+    Modules on the way are cut to their first letter, the outermost first, numbers kept: `encoder.layer.11.output`
+    becomes `e.l.11.output`, so that layers of different blocks stay apart. What is still too long loses its middle.
+    """
+    parts = name.split(".")
+    for i, part in enumerate(parts[:-1]):
+        if len(".".join(parts)) <= longest:
+            break
+        parts[i] = part if part.isdigit() else part[:1]
+    short = ".".join(parts)
+    if len(short) <= longest:
+        return short
     head = (longest - 1) // 3
-    return f"{name[:head]}…{name[-(longest - 1 - head) :]}"
+    return f"{short[:head]}…{short[-(longest - 1 - head) :]}"
 
 
 def name_ticks(axis: Axis, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 from matplotlib.axes import Axes
 
+from gradstudy.errors import OptionError
 from gradstudy.plot import layer_gradients, layers_over_steps, timesteps_over_steps, weight_spectra
 
 Draw = Callable[[pd.DataFrame, Axes | None], Axes]
@@ -22,10 +23,6 @@ KINDS: dict[str, tuple[tuple[str, ...], Draw]] = {
 """Kind to the quantities that are drawn and the function that draws them."""
 
 
-class NothingToDrawError(ValueError):
-    """The table holds no number of that kind."""
-
-
 def plot(frame: pd.DataFrame, kind: str, ax: Axes | None = None, name: str | None = None) -> Axes:
     """Draw one kind of picture.
 
@@ -36,10 +33,10 @@ def plot(frame: pd.DataFrame, kind: str, ax: Axes | None = None, name: str | Non
         name: the layer or parameter to draw alone; of "time" the last by default.
 
     Raises:
-        NothingToDrawError: another kind, or nothing of it in the table.
+        OptionError: another kind, or nothing of it in the table.
     """
     if kind not in KINDS:
-        raise NothingToDrawError(f"the kind of picture {kind!r}")
+        raise _nothing(f"the kind of picture {kind!r}")
     quantities, draw = KINDS[kind]
     rows = frame[frame["quantity"].isin(quantities)]
     if kind == "time" and name is None and len(rows):
@@ -47,5 +44,14 @@ def plot(frame: pd.DataFrame, kind: str, ax: Axes | None = None, name: str | Non
     if name is not None:
         rows = rows[rows["name"] == name]
     if not len(rows):
-        raise NothingToDrawError(f"no {quantities[0]}" + ("" if name is None else f" of {name!r}") + " in the table")
+        raise _nothing(f"no {quantities[0]}" + ("" if name is None else f" of {name!r}") + " in the table")
     return draw(rows, ax)
+
+
+def _nothing(came: str) -> OptionError:
+    return OptionError(
+        came,
+        needed=f"one of {', '.join(KINDS)}, of a quantity that was measured",
+        why="an empty picture would look like a measurement of nothing",
+        remedy="name the quantity in every= and make at least one step",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from gradstudy.plot.axes import axes
 from gradstudy.plot.labels import shorten
@@ -34,6 +35,7 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     alone, all_of_them = shorten(frame["name"].iloc[0]), "all recurrent layers" if of_links else "all weights"
     what = r"$\partial s_T/\partial s_{T-1}$ of " if of_links else ""
     ax.set_xlabel(rf"$\log_{{10}}\sigma$ of {what}{alone if frame['name'].nunique() == 1 else all_of_them}")
-    ax.set_ylabel("singular values")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylabel("number of singular values")
     ax.legend()
     return ax

@@ -19,8 +19,8 @@ def parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 def layer_of(parameter: str) -> str:
     """The module that holds a parameter; a parametrization belongs to the module whose weight it makes."""
-    path = parameter.partition(".parametrizations.")[0] if ".parametrizations." in parameter else ""
-    return path or parameter.rpartition(".")[0] or ROOT
+    path, found, _ = f".{parameter}".partition(".parametrizations.")
+    return (path if found else path.rpartition(".")[0])[1:] or ROOT
 
 
 def by_layer(names: Iterable[str]) -> dict[str, list[str]]:
@@ -32,11 +32,14 @@ def by_layer(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def leaves(model: nn.Module) -> dict[str, nn.Module]:
-    """Modules without modules of their own, by name; a recurrent layer counts as one."""
+    """Modules without modules of their own, by name; a recurrent layer and torch's attention count as one.
+
+    Attention holds a projection as a module, but never calls it.
+    """
     return {
         name or ROOT: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.RNNBase) or not any(True for _ in module.children())
+        if isinstance(module, nn.RNNBase | nn.MultiheadAttention) or not any(True for _ in module.children())
     }
 
 

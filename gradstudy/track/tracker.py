@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 
-from gradstudy.errors import GradstudyError, LossError, OptionError, TrackingError
+from gradstudy.errors import GradstudyError, LossError, TrackingError
 from gradstudy.track.checks import check_model, check_optimizer, check_scaler
 from gradstudy.track.diagnosis import Finding, findings
 from gradstudy.track.history import History
@@ -205,15 +205,7 @@ class Tracker:
         """
         from gradstudy.plot import tracked
 
-        try:
-            return tracked.plot(self.to_frame(log10=True), kind, ax, name)
-        except tracked.NothingToDrawError as error:
-            raise OptionError(
-                str(error),
-                needed=f"one of {', '.join(tracked.KINDS)}, of a quantity that was measured",
-                why="an empty picture would look like a measurement of nothing",
-                remedy="name the quantity in every= and make at least one step",
-            ) from error
+        return tracked.plot(self.to_frame(log10=True), kind, ax, name)
 
     def __repr__(self) -> str:
         state = "open" if self._session is not None else "closed"

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
+from gradstudy.errors import OptionError
 from gradstudy.plot import labels, tracked
 
 
@@ -65,11 +66,16 @@ def test_spectra_of_the_first_and_last_step():
 def test_what_is_not_there_is_named():
     table = frame("layer_gradient", {"a": [0.0]})
     for kind, name in (("time", None), ("flow", "b"), ("pie", None)):
-        with pytest.raises(tracked.NothingToDrawError, match=r"pie|hidden_gradient|'b'"):
+        with pytest.raises(OptionError, match=r"pie|hidden_gradient|'b'"):
             tracked.plot(table, kind, Figure().subplots(), name)
 
 
-def test_long_names_keep_both_ends():
-    assert labels.shorten("encoder.layers.11.attention.output.dense") == "encoder…n.output.dense"
+def test_long_names_are_cut_so_that_layers_stay_apart():
+    names = [
+        f"bert.encoder.layer.{i}.{n}" for i in range(12) for n in ("attention.self.query", "attention.output.dense")
+    ]
+    shortened = [labels.shorten(name) for name in names]
+    assert len(set(shortened)) == len(names)
+    assert shortened[-2:] == ["b.e.l.11.a.self.query", "b.e.l.11.a.o.dense"]
     assert labels.shorten("head") == "head"
     assert len(labels.shorten("x" * 100)) == labels.LONGEST

@@ -194,8 +194,9 @@ def test_a_parameter_that_is_unfrozen_in_the_middle(values):
 
 
 def test_a_parametrized_weight_belongs_to_its_module(values):
-    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)))
-    with gs.track(model) as tracker:
-        model(torch.ones(1, 2)).sum().backward()
-        tracker.step()
-    assert list(values(tracker, "layer_gradient")) == ["0"]
+    alone = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+    for model, name in ((nn.Sequential(alone), "0"), (alone, "(root)")):
+        with gs.track(model) as tracker:
+            model(torch.ones(1, 2)).sum().backward()
+            tracker.step()
+        assert list(values(tracker, "layer_gradient")) == [name]

@@ -23,7 +23,9 @@ from gradstudy import errors
 EVERYTHING = dict.fromkeys(["gradient", "activation", "units", "update", "time", "spectrum"], 1)
 
 
-def train(model, inputs, targets, *, tracked, optimizer=torch.optim.Adam, scaler=None, clip=None, every=EVERYTHING):
+def train(
+    model, inputs, targets, *, tracked, optimizer=torch.optim.Adam, scaler=None, autocast=False, clip=None, every
+):
     """Losses, weights, the optimizer's state and the random state after four steps."""
     torch.manual_seed(7)
     model = copy.deepcopy(model)
@@ -33,7 +35,8 @@ def train(model, inputs, targets, *, tracked, optimizer=torch.optim.Adam, scaler
     context = gs.track(model, optimizer, every=every, scaler=scaler) if tracked else contextlib.nullcontext()
     with context as tracker:
         for _ in range(4):
-            loss = cross_entropy(model(inputs).flatten(0, -2), targets)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+                loss = cross_entropy(model(inputs).flatten(0, -2), targets)
             optimizer.zero_grad()
             (loss if scaler is None else scaler.scale(loss)).backward()
             if scaler is not None:
@@ -61,7 +64,9 @@ def scaler():
 
 
 @pytest.mark.parametrize("every", [EVERYTHING, dict.fromkeys(EVERYTHING, 3)])
-@pytest.mark.parametrize("options", [{}, {"clip": 0.1}, {"scaler": scaler}, {"optimizer": torch.optim.SGD}])
+@pytest.mark.parametrize(
+    "options", [{}, {"clip": 0.1}, {"scaler": scaler, "autocast": True}, {"optimizer": torch.optim.SGD}]
+)
 def test_training_is_bit_for_bit_the_same(conv, images, tagger, options, every):
     sequences = torch.randn(7, 4, 3), torch.randint(2, (28,))
     for model, data in ((conv, images), (tagger(), sequences), (tagger(nn.GRU, bidirectional=True), sequences)):
@@ -231,6 +236,17 @@ def test_compiled_models_are_refused_by_name_but_for_their_parameters(values):
         tracker.step()
     norms = {name: p.grad.norm().item() for name, p in compiled.named_parameters()}
     assert values(tracker, "parameter_gradient") == pytest.approx(norms)
+
+
+def test_attention_and_a_transformer_that_was_not_written_for_it(values):
+    model = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    with gs.track(model) as tracker:
+        out = model(torch.randn(3, 5, 8))
+        out.sum().backward()
+        tracker.step()
+    found = values(tracker, "activation_gradient")
+    assert next(iter(found)) == "self_attn[0]"
+    assert found["norm2"] == pytest.approx(out.numel() ** 0.5)
 
 
 def test_data_parallel_without_devices_is_the_model_itself(conv, images, values):
