@@ -33,3 +33,29 @@ def mean_estimate(values: Sequence[float], unit: str, *, condition: str = "", co
     tail = (1 - LEVEL) / 2 / conditions
     half = float(stdtrit(n - 1, 1 - tail) * array.std(ddof=1) / math.sqrt(n))
     return Estimate(mean, mean - half, mean + half, n, unit, condition)
+
+
+def log_mean_estimate(
+    logs: Sequence[float], unit: str, *, per: float = 1.0, condition: str = "", conditions: int = 1
+) -> Estimate:
+    """log of the mean over replicates of exp(logs), divided by `per`, with an interval by the delta method.
+
+    The standard error of the mean over the mean is that of its logarithm, to first order; Student's quantile as in
+    `mean_estimate`.
+
+    Args:
+        logs: one a replicate, natural logarithms; NaN or infinite values make the interval NaN.
+        unit: of the result.
+        per: what the logarithm is divided by, such as a number of links.
+        condition: what these replicates have in common.
+        conditions: how many conditions the claim is about.
+    """
+    array = np.asarray(logs, dtype=float)
+    n = len(array)
+    if n < 2 or not np.isfinite(array).all():
+        return Estimate(math.nan, math.nan, math.nan, n, unit, condition)
+    relative = np.exp(array - array.max())
+    value = float(np.log(relative.mean()) + array.max())
+    tail = (1 - LEVEL) / 2 / conditions
+    half = float(stdtrit(n - 1, 1 - tail) * relative.std(ddof=1) / relative.mean() / math.sqrt(n))
+    return Estimate(value / per, (value - half) / per, (value + half) / per, n, unit, condition)

@@ -10,7 +10,15 @@ from types import MappingProxyType
 from gradstudy.claims.claim import Claim
 from gradstudy.errors import UnknownClaimError
 
-MODULES = ("pascanu2013", "gers2000", "neychev2019")
+MODULES = (
+    "pascanu2013",
+    "gers2000",
+    "neychev2019",
+    "glorot2010",
+    "he2015init",
+    "yang2019",
+    "schoenholz2017",
+)
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 
 
