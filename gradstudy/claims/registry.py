@@ -18,6 +18,10 @@ MODULES = (
     "he2015init",
     "yang2019",
     "schoenholz2017",
+    "he2015",
+    "he2016",
+    "veit2016",
+    "neychev2019depth",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,10 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     drops: bool = True
+
+    def hardly(self, *, epochs: int) -> Recipe:
+        """The same with steps so small that they show which way the weights would go and leave them where they are."""
+        return replace(self, epochs=epochs, rate=1e-6, weight_decay=0.0, drops=False)
 
     def rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -16,10 +16,8 @@ from gradstudy.measure.error_decay import interval
 from gradstudy.measure.representation import linear_cka, settling
 from gradstudy.models.feedforward import FeedForwardNetwork
 from gradstudy.models.randomness import generator
+from gradstudy.training.draws import Draw
 from gradstudy.training.images import Recipe, training_error, updates
-
-Draw = Callable[[int], FeedForwardNetwork]
-"""From the index of a network to the network."""
 
 LEVEL = 0.01
 """A training loss has levelled if it changes by less than this part over the last fifth of the epochs."""
@@ -36,6 +34,7 @@ class Lesson:
         probe: the first so many images, on which gradients and representations are measured.
         moments: updates after which gradients are measured; the last update always counts as well.
         snapshots: how many representations are compared with the last one; 0 for none.
+        every: epochs between two looks at the training error.
     """
 
     images: Tensor
@@ -44,6 +43,7 @@ class Lesson:
     probe: int = 128
     moments: Sequence[int] = (0, 1, 100)
     snapshots: int = 0
+    every: int = 1
 
     @property
     def updates(self) -> int:
@@ -68,7 +68,7 @@ def follow(network: FeedForwardNetwork, lesson: Lesson, stream: torch.Generator)
         gradients: by moment ("at init", "after 1", "after 100", "after all"), what `block_gradients` gives, and
             `log_weight_gradient`, that of the block's last layer.
         layers: one row a layer: `layer`, `shape`, `log_update` = log |W_l - W_l(0)| / |W_l(0)| after the first epoch.
-        curve: one row an epoch, from 0 for the start: `epoch`, `loss`, `error`, on all training images.
+        curve: one row every so many epochs, from 0 for the start: `epoch`, `loss`, `error`, on all training images.
         settled: for each block the share of the training after which its representation stays as it will be.
     """
     found, probe = Followed(), lesson.images[: lesson.probe]
@@ -85,7 +85,7 @@ def follow(network: FeedForwardNetwork, lesson: Lesson, stream: torch.Generator)
             found.layers = _updates(network, weights)
         if done in times:
             features[done] = representations(network, probe)
-        if done % each == 0:
+        if done % (each * lesson.every) == 0:
             loss, error = training_error(network, lesson.images, lesson.labels)
             found.curve.append({"epoch": done // each, "loss": loss, "error": error})
 
@@ -159,9 +159,8 @@ def layer_tables(followed: Sequence[Followed]) -> tuple[pd.DataFrame, pd.DataFra
     rates, profile = [], []
     for i, one in enumerate(followed):
         blocks = one.layers.iloc[1:-1]  # without stem and head
-        settling_rate = -rate_back(one.settled, ["block"] * len(one.settled)) * len(one.settled)
         update_rate = -rate_back(blocks["log_update"].tolist(), blocks["shape"].tolist())
-        rates.append({"network": i, "update_rate": update_rate, "settling_rate": settling_rate})
+        rates.append({"network": i, "update_rate": update_rate, "settling_rate": _settling_rate(one.settled)})
     layers, blocks = len(followed[0].layers), len(followed[0].settled)
     each = (layers - 2) // blocks if blocks else 0
     for layer in range(layers):
@@ -183,28 +182,69 @@ def error_tables(followed: Sequence[Followed]) -> tuple[pd.DataFrame, pd.DataFra
     """
     rows = []
     for i, one in enumerate(followed):
-        losses, epochs = [point["loss"] for point in one.curve], len(one.curve) - 1
-        half = epochs // 2
+        losses = {int(point["epoch"]): point["loss"] for point in one.curve}
+        epochs = max(losses)
         change = _change(losses, epochs)
         rows.append(
             {
                 "network": i,
                 "error": one.curve[-1]["error"],
-                "loss": losses[-1],
+                "loss": losses[epochs],
                 "change": change,
                 "levelled": bool(change < LEVEL),
-                "change_before_drop": _change(losses, half),
+                "change_before_drop": _change(losses, epochs // 2),
             }
         )
     curve = [
         {
-            "epoch": epoch,
-            **interval("error", [one.curve[epoch]["error"] for one in followed]),
-            "loss": sum(one.curve[epoch]["loss"] for one in followed) / len(followed),
+            "epoch": int(point["epoch"]),
+            **interval("error", [one.curve[i]["error"] for one in followed]),
+            "loss": sum(one.curve[i]["loss"] for one in followed) / len(followed),
         }
-        for epoch in range(len(followed[0].curve))
+        for i, point in enumerate(followed[0].curve)
     ]
     return pd.DataFrame(rows), pd.DataFrame(curve)
+
+
+def planted_settling(rate: float, blocks: int, lesson: Lesson, networks: int, *, seed: int) -> pd.DataFrame:
+    """Layers that take on their final representation all at once, at a step that depends on the layer as planted.
+
+    Each representation is a random code of the probe images, another before than after the step. The steps are
+    uniform over the width of a snapshot about their place, so that rounding to snapshots leaves the mean as planted.
+
+    Returns:
+        As the first table of `layer_tables`: `network`, `settling_rate`, and `update_rate`, which nothing is planted
+        for: NaN.
+    """
+    rows = []
+    for i in range(networks):
+        stream = generator(seed, i, "planted settling")
+        shares = 0.5 + rate * ((torch.arange(blocks) + 0.5) / blocks - 0.5)
+        shares = shares + (torch.rand(blocks, generator=stream) - 0.5) / lesson.snapshots
+        codes = torch.randn(2, blocks, lesson.probe, 16, generator=stream)
+        features = {
+            step: [codes[int(step >= share * lesson.updates), b] for b, share in enumerate(shares.tolist())]
+            for step in sorted(_snapshots(lesson))
+        }
+        settled = settled_after(features)
+        rows.append({"network": i, "update_rate": math.nan, "settling_rate": _settling_rate(settled)})
+    return pd.DataFrame(rows)
+
+
+def planted_errors(slope: float, depth: int, lesson: Lesson, networks: int, *, seed: int) -> pd.DataFrame:
+    """Errors of classifiers that are wrong on a share 0.1 + slope * depth of the training images, chosen at random.
+
+    Returns:
+        As the first table of `error_tables`; the loss of what does not learn has levelled.
+    """
+    rows = []
+    for i in range(networks):
+        wrong = torch.randperm(len(lesson.labels), generator=generator(seed, i, "planted errors"))
+        predicted = lesson.labels.clone()
+        predicted[wrong[: round((0.1 + slope * depth) * len(predicted))]] += 1
+        error = float((predicted != lesson.labels).double().mean())
+        rows.append({"network": i, "error": error, "loss": error, "change": 0.0, "levelled": True})
+    return pd.DataFrame(rows).assign(change_before_drop=0.0)
 
 
 def follow_all(draw: Draw, networks: int, lesson: Lesson, *, seed: int) -> list[Followed]:
@@ -212,10 +252,15 @@ def follow_all(draw: Draw, networks: int, lesson: Lesson, *, seed: int) -> list[
     return [follow(draw(i), lesson, generator(seed, i, "order of images")) for i in range(networks)]
 
 
-def _change(losses: Sequence[float], end: int) -> float:
-    """Relative change of the loss over the last fifth of the epochs before `end`."""
+def _settling_rate(settled: Sequence[float]) -> float:
+    """Slope of the share that a block needs to settle, times the number of blocks."""
+    return -rate_back(settled, ["block"] * len(settled)) * len(settled)
+
+
+def _change(losses: Mapping[int, float], end: int) -> float:
+    """Relative change of the loss over the last fifth of the epochs before `end`; NaN if it was not looked at then."""
     start = end - max(1, round(end / 5))
-    return abs(losses[end] / losses[start] - 1) if start >= 0 else math.nan
+    return abs(losses[end] / losses[start] - 1) if {start, end} <= losses.keys() else math.nan
 
 
 def _gradients(network: FeedForwardNetwork, images: Tensor, labels: Tensor) -> pd.DataFrame:
