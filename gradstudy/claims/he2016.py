@@ -26,9 +26,9 @@ def identity_error(tables: Tables) -> tuple[Estimate, ...]:
 
 _SETTING = (
     "Pre-activation networks of 18 blocks of two 3 × 3 convolutions (8 channels at 14 × 14, one stage, identity "
-    "shortcuts), He's initialisation, with batch normalisation before and after 60 updates on Fashion-MNIST, without it "
-    "at initialisation only; 5 networks each, measured in float64 on 32 images. Scaled down from 333 blocks in three "
-    "stages."
+    "shortcuts), He's initialisation, with batch normalisation before and after 60 updates on Fashion-MNIST, without "
+    "it at initialisation only; 5 networks each, measured in float64 on 16 images. Scaled down from 333 blocks in "
+    "three stages."
 )
 _SHORTCUT = "branches are cut off and shortcuts hand on their input times e to the"
 
@@ -58,8 +58,8 @@ CLAIMS = (
         kind="rate",
         statement="Because of its identity path the gradient of a residual network with identity shortcuts does not "
         "vanish at any block.",
-        setting=f"{_SETTING} The identity alone proves nothing, for the branches' term may cancel it: the number is the "
-        "least over states of (log |dE/dx_l| − log |dE/dx_L|) / (L − l).",
+        setting=f"{_SETTING} The identity alone proves nothing, for the branches' term may cancel it: the number is "
+        "the least over states of (log |dE/dx_l| − log |dE/dx_L|) / (L − l).",
         region=Region(low=-TOLERANCE),
         replicate=TRAINED,
         measure=means("path_rates", "least_rate", _BY, PER_BLOCK),

@@ -1,4 +1,4 @@
-"""Statements L14 to L16 of Neychev's lecture, CNN and vanishing gradient, 2019, in our own words: lower layers, cures."""
+"""Statements L14 to L16 of Neychev's lecture, CNN and vanishing gradient, 2019, in our own words."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gradstudy.claims.families import ISOMETRY, NETWORK, PER_BLOCK, PER_LAYER, T
 SLOWER = 0.05
 
 _TRAINING = (
-    "Plain networks of 22 layers, 4 a condition, trained for 6 epochs of 20 updates of 50 images of Fashion-MNIST (14 × "
-    "14) by SGD with momentum. Fully connected, 64 units: ReLU with He's initialisation with and without batch "
-    "normalisation, ReLU with the old uniform one, tanh and sigmoid with Glorot's; convolutional, 8 channels: ReLU with "
-    "He's, with and without batch normalisation. Rate 0.1 with normalisation, 0.02 without. The statement names no "
-    "network, so it is asked of every one."
+    "Plain networks of 22 layers, 4 a condition, trained for 6 epochs of 20 updates of 50 images of Fashion-MNIST (14 "
+    "× 14) by SGD with momentum. Fully connected, 64 units: ReLU with He's initialisation with and without batch "
+    "normalisation, ReLU with the old uniform one, tanh and sigmoid with Glorot's; convolutional, 8 channels: ReLU "
+    "with He's, with and without batch normalisation. Rate 0.1 with normalisation, 0.02 without. The statement names "
+    "no network, so it is asked of every one."
 )
 _BY_DESIGN = ["layer", "activation", "initialisation", "normalisation"]
 _BY_FAMILY = ["family", "initialisation", "normalisation", "padding"]
@@ -71,10 +71,11 @@ CLAIMS = (
         source_status="read",
         kind="comparison",
         statement="Lower layers of plain networks train slower: they take longer until they stop changing.",
-        setting=f"{_TRAINING} A block has stopped changing once the linear CKA of its state to its final one stays above "
-        "0.9, on 128 training images, looked at 20 times. The number is the slope over blocks of the share of training "
-        f"that passes before, times their number; slower means below −{SLOWER:g}: the last block is ready at least "
-        f"{SLOWER:.0%} of the training earlier than the first. A network that learns nothing has nothing to settle.",
+        setting=f"{_TRAINING} A block has stopped changing once the linear CKA of its state to its final one stays "
+        "above 0.9, on 128 training images, looked at 20 times. The number is the slope over blocks of the share of "
+        f"training that passes before, times their number; slower means below −{SLOWER:g}: the last block is ready at "
+        f"least {SLOWER:.0%} of the training earlier than the first. A network that learns nothing has nothing to "
+        "settle.",
         region=Region(high=-SLOWER),
         replicate=TRAINED,
         measure=means("lower_rates", "settling_rate", _BY_DESIGN, "of the training"),

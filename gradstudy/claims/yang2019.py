@@ -65,14 +65,14 @@ CLAIMS = (
         source="yang2019: Fig. 3",
         source_status="read",
         kind="rate",
-        statement="After one step of SGD the exploding gradients of a network with batch normalisation equilibrate: the "
-        "norms of the weights' gradients are equal in all layers.",
+        statement="After one step of SGD the exploding gradients of a network with batch normalisation equilibrate: "
+        "the norms of the weights' gradients are equal in all layers.",
         setting="Plain fully connected ReLU networks of 52 layers of 128 units with batch normalisation, He's "
         "initialisation, 8 networks a learning rate, one update on 128 images of Fashion-MNIST (14 × 14) at rates 0.1 "
         "and 1. The number is the rate of log |dL/dW_l| on its way back over the 50 inner layers after that update, on "
         "128 images; equal means within 0.01 nats per layer. The source names no rate here, so both are asked. Why it "
-        "should be so: behind a normalisation a weight's gradient goes as 1/|W|, and a step much longer than the weight "
-        "makes |W| proportional to the gradient.",
+        "should be so: behind a normalisation a weight's gradient goes as 1/|W|, and a step much longer than the "
+        "weight makes |W| proportional to the gradient.",
         region=Region(-TOLERANCE, TOLERANCE),
         replicate=TRAINED,
         measure=means("moment_rates", "weight_rate", ["learning_rate"], PER_LAYER, moment="after 1"),

@@ -78,7 +78,7 @@ def weight_gradients(network: FeedForwardNetwork, images: Tensor, labels: Tensor
     )
 
 
-def layer_weights(network: nn.Module) -> list[nn.Parameter]:
+def layer_weights(network: nn.Module) -> list[Tensor]:
     """Weights of the linear layers and convolutions, without those of shortcuts, in the order of `named_modules`."""
     return [
         module.weight

@@ -36,9 +36,9 @@ class Unravelled:
     @classmethod
     def of(cls, network: FeedForwardNetwork, images: Tensor, labels: Tensor) -> Unravelled:
         """One forward pass; the network is left as it is."""
-        measured, states, branches, shortcuts = _pre_activated(network), [], [], []
+        measured, states, branches, shortcuts = copy.deepcopy(network), [], [], []
         state = measured.stem(images).detach()
-        for block in measured.blocks:
+        for block in _pre_activations(measured):
             states.append(state.requires_grad_())
             branches.append(block.scale * block.branch(state))
             # A view would share the leaf's edge.
@@ -77,15 +77,14 @@ def path_gradients(
 
     Returns:
         One row a length k = 0 .. L: `length`; `log_path`: mean over the drawn paths of log |g_path|; `log_mean`: log of
-        the mean of |g_path|; `log_mass` = log_mean + log of the number of paths of that length; `log_sum`: log of the
-        norm of the sum over *all* paths of that length, exactly, by the recursion G_k <- S^T G_k + J^T G_{k-1}.
+        the mean of |g_path|; `log_mass` = log_mean + log of the number of paths of that length.
 
-    Cost: L^2 / 2 products through branches for the sums, and paths L^2 / 2 for the drawn paths.
+    Cost: paths L^2 / 2 products through branches.
 
     Source: Veit, Wilber and Belongie, Residual networks behave like ensembles of relatively shallow networks, 2016.
     """
     chain = Unravelled.of(network, images, labels)
-    depth, sums = len(chain.states), path_sums(chain)
+    depth = len(chain.states)
     rows = []
     for length in range(depth + 1):
         logs = torch.tensor([_path(chain, length, generator) for _ in range(paths)], dtype=torch.float64)
@@ -96,14 +95,16 @@ def path_gradients(
                 "log_path": float(logs.mean()),
                 "log_mean": log_mean,
                 "log_mass": log_mean + math.log(math.comb(depth, length)),
-                "log_sum": log_norm(sums[length]),
             }
         )
     return pd.DataFrame(rows)
 
 
 def path_sums(chain: Unravelled) -> list[Tensor]:
-    """G_k, the sum of the gradients of all paths of length k, for k = 0 .. L; all of them add up to dL/dx_0."""
+    """G_k, the sum of the gradients of all paths of length k, for k = 0 .. L; all of them add up to dL/dx_0.
+
+    Exactly, by the recursion G_k <- S^T G_k + J^T G_{k-1} over the blocks; L^2 / 2 products through branches.
+    """
     sums = [chain.gradient]
     for block in reversed(range(len(chain.states))):
         around = [chain.around(block, vector) for vector in sums]
@@ -118,16 +119,16 @@ def identity_path(network: FeedForwardNetwork, images: Tensor, labels: Tensor) -
     The three terms come from backward passes of their own: the loss to x_l, the loss to x_L, and the branches to x_l.
 
     Returns:
-        One row a state l = 0 .. L-1: `block` l; `links` = L - l; `log_gradient` = log |dL/dx_l|; `log_ratio` = log |dL/dx_l|
-        - log |dL/dx_L|; `share` = <dL/dx_L, dL/dx_l> / |dL/dx_l|^2, signed, the identity's share; `error`: norm of what
-        the two terms leave of dL/dx_l, over |dL/dx_l|.
+        One row a state l = 0 .. L-1: `block` l; `links` = L - l; `log_gradient` = log |dL/dx_l|; `log_ratio` = log
+        |dL/dx_l| - log |dL/dx_L|; `share` = <dL/dx_L, dL/dx_l> / |dL/dx_l|^2, signed, the identity's share; `error`:
+        norm of what the two terms leave of dL/dx_l, over |dL/dx_l|.
 
     Source: He, Zhang, Ren and Sun, Identity mappings in deep residual networks, 2016, Eq. 5.
     """
-    measured = _pre_activated(network)
+    measured = copy.deepcopy(network)
     state = measured.stem(images)
     states, branches = [state], []
-    for block in measured.blocks:
+    for block in _pre_activations(measured):
         branches.append(block.scale * block.branch(state))
         state = block.shortcut(state) + branches[-1]
         states.append(state)
@@ -160,8 +161,9 @@ def _path(chain: Unravelled, length: int, generator: torch.Generator) -> float:
     return log_norm(vector)
 
 
-def _pre_activated(network: FeedForwardNetwork) -> FeedForwardNetwork:
-    """A copy of the network, if its blocks are sums of a shortcut and a branch."""
+def _pre_activations(network: FeedForwardNetwork) -> list[PreActivation]:
+    """The blocks of the network, if all are sums of a shortcut and a branch."""
+    found = []
     for name, block in network.blocks.named_children():
         if not isinstance(block, PreActivation):
             raise UnsupportedModuleError(
@@ -170,4 +172,5 @@ def _pre_activated(network: FeedForwardNetwork) -> FeedForwardNetwork:
                 why="behind a nonlinearity the gradient is no sum over paths",
                 remedy='draw the network with kind="pre-activation"',
             )
-    return copy.deepcopy(network)
+        found.append(block)
+    return found

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import cast
 
 from torch import Tensor, nn
 
-from gradstudy.models.design import FeedForward
+from gradstudy.models.design import FeedForward, LayerInitialisation
 from gradstudy.models.feedforward import FeedForwardNetwork, draw_feedforward
 
 
@@ -46,14 +47,13 @@ def isometric_network(design: FeedForward, growth: float, *, seed: int) -> FeedF
         growth: nats per link.
         seed: of the draw.
     """
-    orthogonal = "delta-orthogonal" if design.layer == "convolution" else "orthogonal"
     linear = replace(
-        design, kind="plain", nonlinearity="linear", normalisation="none", initialisation=orthogonal, gain=1.0,
+        design, kind="plain", nonlinearity="linear", normalisation="none", initialisation=_isometry(design), gain=1.0,
         scale=1.0, shortcut="identity", bottleneck=False, compression=1.0,
     )  # fmt: skip
     network = draw_feedforward(linear, seed=seed)
     for block in network.blocks:
-        block.append(HandBack(growth))
+        cast(nn.Sequential, block).append(HandBack(growth))
     return network
 
 
@@ -67,9 +67,12 @@ def known_shortcuts(design: FeedForward, growth: float, *, seed: int) -> FeedFor
 
 def known_branches(design: FeedForward, growth: float, *, seed: int) -> FeedForwardNetwork:
     """A pre-activation network whose branches are linear isometries times e^growth."""
-    orthogonal = "delta-orthogonal" if design.layer == "convolution" else "orthogonal"
     linear = replace(
-        design, kind="pre-activation", nonlinearity="linear", normalisation="none", initialisation=orthogonal,
+        design, kind="pre-activation", nonlinearity="linear", normalisation="none", initialisation=_isometry(design),
         scale=math.exp(growth), gain=1.0,
     )  # fmt: skip
     return draw_feedforward(linear, seed=seed)
+
+
+def _isometry(design: FeedForward) -> LayerInitialisation:
+    return "delta-orthogonal" if design.layer == "convolution" else "orthogonal"

@@ -57,7 +57,7 @@ def path_tables(
         over the length, nats per block; `effective`: mean length weighted by gradient mass, `common`: mean length of
         all paths, L/2; `identity_error`: largest error of He's decomposition over states; `identity_share`: of dL/dx_0;
         `least_rate`: least over states of (log |dL/dx_l| - log |dL/dx_L|) / (L - l).
-        Profile: `moment`; `length`; `log_path` with `low`, `high`, `n`; means over networks of `log_mass` and `log_sum`;
+        Profile: `moment`; `length`; `log_path` with `low`, `high`, `n`; `log_mass`, mean over networks;
         `log_count`, of the paths of that length.
     """
     rates, profile = [], []
@@ -104,7 +104,6 @@ def _path_profile(tables: Sequence[pd.DataFrame]) -> list[dict[str, float]]:
             "length": length,
             **interval("log_path", [table["log_path"][length] for table in tables]),
             "log_mass": float(np.mean([table["log_mass"][length] for table in tables])),
-            "log_sum": float(np.mean([table["log_sum"][length] for table in tables])),
             "log_count": math.log(math.comb(depth, length)),
         }
         for length in range(depth + 1)

@@ -135,15 +135,17 @@ def gradient_tables(followed: Sequence[Followed]) -> tuple[pd.DataFrame, pd.Data
     for moment in followed[0].gradients:
         tables = [one.gradients[moment].iloc[1:] for one in followed]  # without the stem
         for i, table in enumerate(tables):
-            state, weight = table["log_state"].to_numpy(), table["log_weight_gradient"].to_numpy()
+            state, weight = table["log_state"].tolist(), table["log_weight_gradient"].tolist()
             row = {"rate": rate_back(state, table["state"].tolist())}
             row["weight_rate"] = rate_back(weight, table["weight"].tolist())
-            rates.append({"moment": moment, "network": i, **row, "log_ratio": float(state[0] - state[-1])})
+            rates.append({"moment": moment, "network": i, **row, "log_ratio": state[0] - state[-1]})
         for place, block in enumerate(tables[0]["block"]):
             values = [table["log_state"].iloc[place] - table["log_state"].iloc[-1] for table in tables]
             weights = [table["log_weight_gradient"].iloc[place] for table in tables]
             mean = interval("log_state", values)
-            profile.append({"moment": moment, "block": block, **mean, "log_weight_gradient": sum(weights) / len(weights)})
+            profile.append(
+                {"moment": moment, "block": block, **mean, "log_weight_gradient": sum(weights) / len(weights)}
+            )
     return pd.DataFrame(rates), pd.DataFrame(profile)
 
 
@@ -154,21 +156,17 @@ def layer_tables(followed: Sequence[Followed]) -> tuple[pd.DataFrame, pd.DataFra
         Rates: `network`; `update_rate`: change of log_update per layer towards the output, over layers of equal shape;
         `settling_rate`: change of the share of training that a block needs to settle, from the first block to the last
         (slope times number of blocks; NaN without snapshots).
-        Profile: `layer`, from 0; `log_update` with `low`, `high` and `n`; `settled`, of the block that ends with it.
+        Profile: `weight`, of which layer, from 0; `log_update` with `low`, `high` and `n`; `settled`, of the block that
+        ends with it.
     """
     rates, profile = [], []
     for i, one in enumerate(followed):
         blocks = one.layers.iloc[1:-1]  # without stem and head
         update_rate = -rate_back(blocks["log_update"].tolist(), blocks["shape"].tolist())
         rates.append({"network": i, "update_rate": update_rate, "settling_rate": _settling_rate(one.settled)})
-    layers, blocks = len(followed[0].layers), len(followed[0].settled)
-    each = (layers - 2) // blocks if blocks else 0
-    for layer in range(layers):
+    for layer in range(len(followed[0].layers)):
         values = [one.layers["log_update"].iloc[layer] for one in followed]
-        block, rest = divmod(layer, each) if each else (0, 1)
-        ends = rest == 0 and 0 < block <= blocks
-        settled = sum(one.settled[block - 1] for one in followed) / len(followed) if ends else math.nan
-        profile.append({"layer": layer, **interval("log_update", values), "settled": settled})
+        profile.append({"weight": layer, **interval("log_update", values), "settled": _settled(followed, layer)})
     return pd.DataFrame(rates), pd.DataFrame(profile)
 
 
@@ -176,8 +174,9 @@ def error_tables(followed: Sequence[Followed]) -> tuple[pd.DataFrame, pd.DataFra
     """Training errors at the end, one row a network; and the learning curve, mean over networks.
 
     Returns:
-        Errors: `network`; `error`, `loss` at the end; `change`: |loss at the end / loss at four fifths - 1|; `levelled`:
-        whether that is below `LEVEL`; `change_before_drop`: the same over the last fifth of the epochs at the first rate.
+        Errors: `network`; `error`, `loss` at the end; `change`: |loss at the end / loss at four fifths - 1|;
+        `levelled`: whether that is below `LEVEL`; `change_before_drop`: the same over the last fifth of the epochs at
+        the first rate.
         Curve: `epoch`; `error` with `low`, `high` and `n`; `loss`.
     """
     rows = []
@@ -252,6 +251,16 @@ def follow_all(draw: Draw, networks: int, lesson: Lesson, *, seed: int) -> list[
     return [follow(draw(i), lesson, generator(seed, i, "order of images")) for i in range(networks)]
 
 
+def _settled(followed: Sequence[Followed], layer: int) -> float:
+    """Mean share that the block which ends with this layer needs to settle; NaN if none does."""
+    layers, blocks = len(followed[0].layers), len(followed[0].settled)
+    if blocks == 0:
+        return math.nan
+    block, rest = divmod(layer, (layers - 2) // blocks)
+    ends = rest == 0 and 0 < block <= blocks
+    return sum(one.settled[block - 1] for one in followed) / len(followed) if ends else math.nan
+
+
 def _settling_rate(settled: Sequence[float]) -> float:
     """Slope of the share that a block needs to settle, times the number of blocks."""
     return -rate_back(settled, ["block"] * len(settled)) * len(settled)
@@ -269,9 +278,7 @@ def _gradients(network: FeedForwardNetwork, images: Tensor, labels: Tensor) -> p
     weights = weight_gradients(network, images, labels)
     each = (len(weights) - 2) // (len(blocks) - 1)
     last = weights.iloc[::each].iloc[: len(blocks)].reset_index(drop=True)
-    return blocks.assign(
-        state=blocks["state_shape"], log_weight_gradient=last["log_gradient"], weight=last["shape"]
-    )
+    return blocks.assign(state=blocks["state_shape"], log_weight_gradient=last["log_gradient"], weight=last["shape"])
 
 
 def _updates(network: nn.Module, start: Sequence[Tensor]) -> pd.DataFrame:
