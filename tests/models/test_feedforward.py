@@ -257,3 +257,31 @@ def test_options_that_are_not_offered_are_refused_by_name(name):
     object.__setattr__(of, name, "highway")
     with pytest.raises(OptionError, match=f"{name}='highway'\\n  needed: one of"):
         of.__post_init__()
+
+
+NONLINEARITIES = {
+    "relu": lambda x: x.clamp(min=0),
+    "leaky_relu": lambda x: torch.where(x > 0, x, 0.01 * x),
+    "tanh": lambda x: (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()),
+    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
+    "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
+    "silu": lambda x: x / (1 + (-x).exp()),
+    "linear": lambda x: x,
+}
+
+
+@pytest.mark.parametrize("layer", ["linear", "convolution"])
+@pytest.mark.parametrize("name", NONLINEARITIES)
+def test_nonlinearities_are_the_named_functions(name, layer):
+    network = draw_feedforward(design("plain", layer, nonlinearity=name), seed=0)
+    x = images(network.design)
+    weights = network.stem.linear1 if layer == "linear" else network.stem.convolution1
+    before = weights(x.flatten(1) if layer == "linear" else x)
+    torch.testing.assert_close(network.stem(x), NONLINEARITIES[name](before))
+
+
+def test_the_same_network_in_single_precision():
+    network = draw_feedforward(design("residual", "convolution", normalisation="batch"), seed=0)
+    x = images(network.design).detach()
+    expected = network(x)
+    torch.testing.assert_close(network.float()(x.float()).double(), expected, rtol=1e-4, atol=1e-4)

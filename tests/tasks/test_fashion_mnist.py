@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from gradstudy import errors
+from gradstudy.study.data import declared
 from gradstudy.tasks import datasets
 from gradstudy.tasks.datasets import REGISTRY, available, fetch
 from gradstudy.tasks.fashion_mnist import CLASSES, fashion_mnist, read_idx
@@ -122,6 +123,12 @@ def test_files_that_are_not_idx_are_refused(tmp_path, content):
     path.write_bytes(gzip.compress(content))
     with pytest.raises(errors.CorruptDataError, match="idx file of unsigned bytes"):
         read_idx(path)
+
+
+def test_a_study_can_declare_it():
+    (files,) = declared(["fashion-mnist"], "a-study").values()
+    assert len(files) == 4
+    assert files == REGISTRY["fashion-mnist"].files
 
 
 @pytest.mark.needs_fashion_mnist

@@ -51,11 +51,11 @@ def power(images, task):
     return torch.einsum("bchw,khw->bck", images + 0j, torch.exp(-1j * phase)).abs().square().sum(1)
 
 
-@pytest.mark.parametrize("options", [{}, {"channels": 3, "side": 12}, {"classes": 8, "side": 28, "noise": 2.0}])
+@pytest.mark.parametrize("options", [{}, {"channels": 3, "side": 12}, {"classes": 10, "side": 28, "noise": 3.0}])
 def test_the_power_in_each_direction_tells_the_class(options):
     task = Gratings(**options)
     drawn = task.draw(400, seed=0)
-    assert drawn.error(power(drawn.images, task), drawn.labels) < 0.05
+    assert drawn.error(power(drawn.images, task), drawn.labels) < 0.01
 
 
 def test_the_pixels_do_not():
@@ -70,17 +70,18 @@ def test_the_pixels_do_not():
 
 def test_a_small_network_learns_it():
     train, test = (Gratings().draw(count, seed=0, split=split) for count, split in ((512, "train"), (256, "test")))
-    design = FeedForward("plain", "convolution", 1, 8, input_shape=(1, 14, 14), outputs=4, normalisation="batch")
+    design = FeedForward("plain", "convolution", 2, 8, input_shape=(1, 14, 14), normalisation="batch")
     network = draw_feedforward(design, seed=0).float()
     optimiser = torch.optim.Adam(network.parameters(), lr=0.02)
-    for step in range(60):
+    for step in range(100):
         rows = slice(128 * (step % 4), 128 * (step % 4) + 128)
         loss = train.loss(network(train.images[rows].float()), train.labels[rows])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     found = test.error(network(test.images.float()), test.labels)
-    assert found < 0.3 < test.trivial_error() == 0.75
+    assert found < 0.2
+    assert test.trivial_error() == pytest.approx(0.9, abs=0.01)
 
 
 @pytest.mark.parametrize(
