@@ -18,6 +18,9 @@ MODULES = (
     "he2015init",
     "yang2019",
     "schoenholz2017",
+    "balduzzi2017",
+    "saxe2014",
+    "neychev2019_depth",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 

@@ -49,19 +49,19 @@ def test_batch_norm_limits():
         yang2019.squared_rate("tanh", 8)
 
 
+@pytest.mark.parametrize("q", [0.1, 2.0])
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu", "linear"])
-def test_quadrature_against_adaptive_integration(activation):
+def test_quadrature_against_adaptive_integration(activation, q):
     slope = {
         "tanh": lambda z: 1 / np.cosh(z) ** 2,
         "sigmoid": lambda z: np.exp(-z) / (1 + np.exp(-z)) ** 2,
         "relu": lambda z: float(z > 0),
         "linear": lambda z: 1.0,
     }[activation]
-    for q in (0.1, 2.0):
-        exact = integrate.quad(
-            lambda z: slope(math.sqrt(q) * z) ** 2 * math.exp(-z * z / 2) / math.sqrt(2 * math.pi), -10, 10, points=[0]
-        )[0]
-        assert schoenholz2017.mean_square_slope(activation, q) == pytest.approx(exact, rel=1e-6)
+    exact = integrate.quad(
+        lambda z: slope(math.sqrt(q) * z) ** 2 * math.exp(-z * z / 2) / math.sqrt(2 * math.pi), -10, 10, points=[0]
+    )[0]
+    assert schoenholz2017.mean_square_slope(activation, q) == pytest.approx(exact, rel=1e-6)
 
 
 def test_fixed_points():
