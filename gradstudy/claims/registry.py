@@ -20,7 +20,7 @@ MODULES = (
     "schoenholz2017",
     "balduzzi2017",
     "saxe2014",
-    "neychev2019_depth",
+    "neychev2019nonlinearity",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 

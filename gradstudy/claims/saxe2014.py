@@ -88,8 +88,8 @@ CLAIMS = (
         kind="equality",
         statement="Products of orthogonal matrices keep every singular value at 1, at any depth.",
         setting="4 products of 100 random orthogonal matrices of 400 rows. The number is the logarithm of the "
-        "singular value farthest from 1 of all products, divided by the number of factors. Deterministic: the interval is "
-        "the rounding error.",
+        "singular value farthest from 1 of all products, divided by the number of factors. Deterministic: the interval "
+        "is the rounding error.",
         region=Region(-TOLERANCE, TOLERANCE),
         replicate=REPLICATE.replace("network", "product"),
         measure=isometry,
