@@ -108,9 +108,7 @@ def test_weight_gradients_are_those_of_backward():
     found = weight_gradients(network, images, labels)
     nn.functional.cross_entropy(network(images), labels).backward()
     named = [
-        (name, value.grad)
-        for name, value in network.named_parameters()
-        if value.dim() > 1 and "shortcut" not in name
+        (name, value.grad) for name, value in network.named_parameters() if value.dim() > 1 and "shortcut" not in name
     ]
     assert len(found) == len(named) == 10
     np.testing.assert_allclose(found["log_gradient"], [float(grad.norm().log()) for _, grad in named], atol=1e-12)

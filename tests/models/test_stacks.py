@@ -74,6 +74,18 @@ def test_gates_have_nothing_to_do_with_the_input():
 
 def test_leak_and_batch_norm():
     (link,) = draw(Stack(3, 1, leak=0.1), 1, STREAM())
-    torch.testing.assert_close(link.activate(torch.tensor([-2.0, 3.0])), torch.tensor([-0.2, 3.0]))
-    normal = batch_norm(torch.tensor([[1.0, 5.0], [3.0, 1.0]], dtype=torch.float64))
+    torch.testing.assert_close(link.activate(torch.tensor([[-2.0, 3.0]])), torch.tensor([[-0.2, 3.0]]))
+    h = torch.tensor([[1.0, 5.0], [3.0, 1.0]], dtype=torch.float64)
+    normal = batch_norm(h, h)
     torch.testing.assert_close(normal, torch.tensor([[-1.0, 1.0], [1.0, -1.0]], dtype=torch.float64))
+
+
+def test_frozen_statistics_are_those_of_the_batch_and_have_no_derivative():
+    h = torch.randn(7, 5, dtype=torch.float64, generator=STREAM(1), requires_grad=True)
+    (live,), (frozen,) = (draw(Stack(5, 1, "linear", "he", norm), 7, STREAM()) for norm in ("batch", "frozen"))
+    torch.testing.assert_close(live(h), frozen(h))
+    # Live statistics: a shift of the batch changes nothing, so the gradients of any loss add up to 0 over its rows.
+    cotangent = torch.randn(7, 5, dtype=torch.float64, generator=STREAM(2))
+    (through,), (past,) = (torch.autograd.grad((link(h) * cotangent).sum(), h) for link in (live, frozen))
+    torch.testing.assert_close(through.sum(0), torch.zeros(5, dtype=torch.float64))
+    torch.testing.assert_close(past, cotangent @ frozen.weight / h.detach().std(0, correction=0))
