@@ -69,6 +69,22 @@ class LinkRangeError(GradstudyError, IndexError):
     """A link, start, stop or k outside the chain."""
 
 
+class UnknownStageError(GradstudyError, LookupError):
+    """A stage that the model does not have, or does not call exactly once."""
+
+
+class SkipError(UnsupportedModuleError):
+    """A path that leads around a stage: the states between which it runs are no chain."""
+
+
+class TooLargeError(GradstudyError, MemoryError):
+    """A dense matrix that would not fit into memory."""
+
+
+class ConvergenceError(GradstudyError, ArithmeticError):
+    """An iteration that did not reach the accuracy promised."""
+
+
 class OptionError(GradstudyError, ValueError):
     """An option that is not one of those offered."""
 
