@@ -1,7 +1,7 @@
 """Gradients at blocks' own new feature maps.
 
-Oracles: central differences of the loss along a change of a branch's output; autograd at states kept by hand; networks
-of known rate in closed form; numpy's least squares for the rate.
+Oracles: central differences of the loss along a change of a branch's output; autograd at states kept by hand; the
+chain over depth; networks of known rate in closed form; numpy's least squares for the rate.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+import gradstudy as gs
 from gradstudy.measure.block_gradients import block_gradients, own_maps, rate_back, weight_gradients
 from gradstudy.models.feedforward import FeedForward, draw_feedforward
 from gradstudy.models.isometric import isometric_network
@@ -77,6 +78,15 @@ def test_states_are_those_of_the_blocks_and_the_network_is_left_alone(kind):
     expected = [float(gradient.norm().log()) for gradient in gradients]
     np.testing.assert_allclose(found["log_state"], expected, atol=1e-12)
     assert found["state_shape"].iloc[-1] == ("15x6x6" if kind == "dense" else "3x6x6")
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "dense"])
+def test_states_have_the_gradients_of_the_chain_over_depth(kind):
+    network, (images, labels) = draw_feedforward(design(kind), seed=1), batch()
+    chain = gs.depth_chain(network, images, [f"blocks.{i}" for i in range(4)])
+    norms = gs.gradient_norms(chain, lambda output: nn.functional.cross_entropy(output, labels)).log_norm_total
+    found = block_gradients(network, images, labels)
+    np.testing.assert_allclose(found["log_state"], norms.numpy(), atol=1e-12)
 
 
 def test_modules_in_place_change_nothing():
