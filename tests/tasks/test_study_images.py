@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gradstudy.tasks.datasets import available
 from gradstudy.tasks.study_images import study_images
 
 
@@ -25,6 +26,7 @@ def test_generated_images():
     )
 
 
-@pytest.mark.needs_data
+@pytest.mark.needs_fashion_mnist
+@pytest.mark.skipif(available()["fashion-mnist"] is None, reason="apt-get install dataset-fashion-mnist")
 def test_real_images():
     check(study_images("fashion-mnist", 50, 14, seed=0))
