@@ -89,6 +89,18 @@ class OptionError(GradstudyError, ValueError):
     """An option that is not one of those offered."""
 
 
+class ModelsError(GradstudyError, ValueError):
+    """Models that are too few, of different shapes, or not drawn independently."""
+
+
+class OutputError(GradstudyError, ValueError):
+    """A model's output is not one number a row, or does not depend on its input."""
+
+
+class OperatorTooLargeError(GradstudyError, ValueError):
+    """More of an operator's spectrum than fits into memory."""
+
+
 # Studies
 
 

@@ -62,6 +62,7 @@ def test_examples_in_docstrings(name):
 
 def test_every_public_measurement_has_an_example():
     measurements = ("gradient_flow", "gradient_norms", "jacobian_spectra", "lyapunov_exponents", "product_spectrum")
+    measurements += ("convolution_spectrum", "gradient_correlation", "jacobian_moments")
     for name in ("time_chain", "chains", *measurements):
         function = (
             importlib.import_module("gradstudy.chains.hooked").chains if name == "chains" else getattr(gradstudy, name)

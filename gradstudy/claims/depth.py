@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from gradstudy.claims.claim import Control, Estimate, Tables, Verdict
-from gradstudy.claims.conditions import TOLERANCE, conditions
+from gradstudy.claims.conditions import TOLERANCE
 from gradstudy.claims.intervals import log_mean_estimate, mean_estimate
 
 RELATIVE = 0.05
@@ -21,6 +21,18 @@ REPLICATE = "an independently drawn network"
 Measure = Callable[[Tables], tuple[Estimate, ...]]
 
 
+_SYMBOLS = {"rows": "B", "width": "n", "depth": "L", "sigma_w": "σ_w", "sigma_b": "σ_b"}
+
+
+def designs(rows: pd.DataFrame, by: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Rows that agree in some columns, named such as "tanh, σ_w = 0.9"; sorted."""
+    symbols = [f"{_SYMBOLS[column]} = " if column in _SYMBOLS else "" for column in by]
+    return [
+        (", ".join(f"{symbol}{value}" for symbol, value in zip(symbols, key, strict=True)), part)
+        for key, part in rows.groupby(list(by), sort=True, dropna=False)
+    ]
+
+
 def tolerance(law: float) -> float:
     """How far a rate may be from its law, in nats per link."""
     return max(TOLERANCE, RELATIVE * abs(law))
@@ -30,7 +42,7 @@ def annealed_rates(by: Sequence[str], column: str = "log_backward") -> Measure:
     """Measure: rate of the mean over networks of the squared norm, log E|.|^2 / links, one condition a design."""
 
     def measure(tables: Tables) -> tuple[Estimate, ...]:
-        found = conditions(tables["rates"], by)
+        found = designs(tables["rates"], by)
         return tuple(_annealed(rows, column, name, len(found)) for name, rows in found)
 
     return measure
@@ -40,7 +52,7 @@ def quenched_rates(by: Sequence[str], column: str = "log_backward") -> Measure:
     """Measure: mean over networks of the rate of the squared norm, E log|.|^2 / links, one condition a design."""
 
     def measure(tables: Tables) -> tuple[Estimate, ...]:
-        found = conditions(tables["rates"], by)
+        found = designs(tables["rates"], by)
         return tuple(_quenched(rows, column, name, len(found)) for name, rows in found)
 
     return measure
@@ -50,7 +62,7 @@ def annealed_gaps(by: Sequence[str], column: str = "log_backward", law: float | 
     """Measure: annealed rate minus the law's, in tolerances. The law is the table's `predicted` unless given."""
 
     def measure(tables: Tables) -> tuple[Estimate, ...]:
-        found = conditions(tables["rates"], by)
+        found = designs(tables["rates"], by)
         return tuple(
             in_tolerances(_annealed(rows, column, name, len(found)), _only(rows["predicted"]) if law is None else law)
             for name, rows in found
@@ -63,7 +75,7 @@ def quenched_gaps(by: Sequence[str]) -> Measure:
     """Measure: quenched rate minus the law's (`predicted_quenched`), in tolerances."""
 
     def measure(tables: Tables) -> tuple[Estimate, ...]:
-        found = conditions(tables["rates"], by)
+        found = designs(tables["rates"], by)
         return tuple(
             in_tolerances(_quenched(rows, "log_backward", name, len(found)), _only(rows["predicted_quenched"]))
             for name, rows in found

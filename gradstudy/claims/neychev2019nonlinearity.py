@@ -31,7 +31,7 @@ def sigmoid_margin(tables: Tables) -> tuple[Estimate, ...]:
     found = conditions(tables["bounds"], ["initialisation"])
     estimates = []
     for name, rows in found:
-        value = float(rows["margin"].max(skipna=False))
+        value = float(rows["largest_margin"].max(skipna=False))
         estimates.append(Estimate(value, value - 1e-12, value + 1e-12, len(rows), "nats, squared norm", name))
     return tuple(estimates)
 

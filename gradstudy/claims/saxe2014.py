@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gradstudy.claims.claim import Claim, Estimate, Region, Tables
-from gradstudy.claims.conditions import TOLERANCE, conditions
-from gradstudy.claims.depth import RELATIVE, REPLICATE, UNIT, controls
+from gradstudy.claims.conditions import TOLERANCE
+from gradstudy.claims.depth import RELATIVE, REPLICATE, UNIT, controls, designs
 from gradstudy.claims.intervals import mean_estimate
 
 # Of the singular values of a product of a hundred orthogonal matrices, over the number of factors.
@@ -15,23 +15,21 @@ _ROUNDING = 1e-14
 
 def typical_rates(tables: Tables) -> tuple[Estimate, ...]:
     """S1a: mean over products and directions of log |P v|^2, a factor."""
-    found = conditions(tables["products"], ["depth"])
+    found = designs(tables["products"], ["depth"])
     return tuple(
-        mean_estimate(
-            (rows["log_typical"] / rows["links"]).tolist(), UNIT, condition=f"depth {name}", conditions=len(found)
-        )
+        mean_estimate((rows["log_typical"] / rows["links"]).tolist(), UNIT, condition=name, conditions=len(found))
         for name, rows in found
     )
 
 
 def origin_shares(tables: Tables) -> tuple[Estimate, ...]:
     """S1b: share of the eigenvalues in the bin at the origin over that of the law, minus 1."""
-    found = conditions(tables["products"], ["depth"])
+    found = designs(tables["products"], ["depth"])
     return tuple(
         mean_estimate(
             (rows["origin_share"] / rows["predicted_share"] - 1).tolist(),
             "of the law's share",
-            condition=f"depth {name}: {rows['origin_share'].mean():.3f} for {rows['predicted_share'].iloc[0]:.3f}",
+            condition=f"{name}: {rows['origin_share'].mean():.3f} for {rows['predicted_share'].iloc[0]:.3f}",
             conditions=len(found),
         )
         for name, rows in found

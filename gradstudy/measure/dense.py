@@ -28,6 +28,14 @@ def jacobian_product(chain: Chain, start: int = 0, stop: int | None = None) -> T
     return product
 
 
+def jacobian_moments(chain: Chain, start: int = 0, stop: int | None = None) -> tuple[Tensor, Tensor]:
+    """tr(J^T J) / n and tr((J^T J)^2) / n of the product formed as it stands, `(batch,)` both."""
+    product = jacobian_product(chain, start, stop).double()
+    gram = product.mT @ product
+    size = gram.shape[-1]
+    return gram.diagonal(dim1=1, dim2=2).sum(-1) / size, gram.square().sum((1, 2)) / size
+
+
 def log_flow(chain: Chain, norm: int | str = 2) -> Tensor:
     """log |d s_t / d s_k| for all t >= k, every plain product formed anew; -inf for t < k; `(T + 1, T + 1, batch)`."""
     states, batch = len(chain.states), chain.rows

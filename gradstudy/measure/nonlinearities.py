@@ -37,7 +37,7 @@ def nonlinearities(
         Two tables. Pairs, one row a network and reference: `network`; `reference`; `links`; `log_backward`: log
         |dF/dh_0|^2 - log |dF/dh_L|^2 through the reference; `log_backward_sigmoid`: through the sigmoid. Bounds, one
         row a network: `network`, `links`, `log_backward_sigmoid`, `log_bound`: sum over links of 2 log(sigma_1(W)/4);
-        `margin`: largest over links of the change of log |dF/dh|^2 on the way back minus 2 log(sigma_1(W)/4).
+        `largest_margin`: largest over links of the change of log |dF/dh|^2 on the way back minus 2 log(sigma_1(W)/4).
 
     Cost: a forward and a backward pass a nonlinearity, and a singular value a link.
     """
@@ -80,4 +80,4 @@ def _bound(population: Population, stack: Stack, index: int, curve: Tensor) -> d
     torch.randn((2, population.rows, stack.width), generator=stream, dtype=torch.float64)
     links = draw(stack, population.rows, stream)
     bound = torch.stack([2 * (_STEEPEST * torch.linalg.matrix_norm(link.weight, ord=2)).log() for link in links])
-    return {"log_bound": float(bound.sum()), "margin": float((curve[:-1] - curve[1:] - bound).max())}
+    return {"log_bound": float(bound.sum()), "largest_margin": float((curve[:-1] - curve[1:] - bound).max())}

@@ -1,71 +1,309 @@
 """Figures of the study: tables in, figures out."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
+from gradstudy.claims.balduzzi2017 import log_correlation
+from gradstudy.claims.depth import tolerance
+from gradstudy.claims.intervals import jackknife_estimate, log_mean_estimate, mean_estimate
 from gradstudy.plot import style
 from gradstudy.plot.drawing import Drawing
+from gradstudy.theory import balduzzi2017, he2015init
+
+DECADE = math.log(10)
+FAMILIES = {
+    "standard": ("standard initialisation", style.VERMILLION, "s"),
+    "he": ("He's initialisation, ReLU", style.BLUE, "o"),
+    "batch": ("batch normalisation", style.GREEN, "^"),
+    "tanh": ("mean field, tanh", style.PURPLE, "D"),
+    "relu": ("mean field, ReLU", style.ORANGE, "v"),
+}
+CURVES = {
+    "standard, sigmoid": (style.PURPLE, "-"),
+    "standard, relu": (style.VERMILLION, "-"),
+    "standard, tanh": (style.ORANGE, "-"),
+    "he, relu": (style.BLUE, "-"),
+    "critical, orthogonal, tanh": (style.BLACK, "--"),
+    "orthogonal of gain 1, tanh": (style.SKY, ":"),
+    "he, relu, batch norm": (style.GREEN, "-"),
+}
+INITIALISATIONS = ("standard", "glorot", "orthogonal", "he")
+NONLINEARITIES = {
+    "sigmoid": (style.PURPLE, "^"),
+    "tanh": (style.ORANGE, "o"),
+    "relu": (style.BLUE, "s"),
+}
 
 
 def _of_the_grid(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["control"].isna() | (table["control"] == "")]
 
 
-def _annealed(logs: pd.Series) -> float:
-    """Logarithm of the mean of the exponentials."""
-    return float(np.log(np.exp(logs - logs.max()).mean()) + logs.max())
+def _error_bar(estimate) -> np.ndarray:
+    """Lengths below and above, as matplotlib takes them."""
+    return np.array([[estimate.value - estimate.low], [estimate.high - estimate.value]])
 
 
-FAMILIES = (
-    ("standard initialisation", style.VERMILLION, "s"),
-    ("He's initialisation, ReLU", style.BLUE, "o"),
-    ("batch normalisation", style.GREEN, "^"),
-    ("mean field, tanh", style.PURPLE, "D"),
-    ("mean field, ReLU", style.ORANGE, "v"),
-)
-
-
-def _family(row: pd.Series) -> str:
-    if row["normalisation"] == "batch":
-        return "batch normalisation"
-    if row["initialisation"] == "standard":
-        return "standard initialisation"
-    if row["initialisation"] == "he":
-        return "He's initialisation, ReLU"
-    return "mean field, tanh" if row["activation"] == "tanh" else "mean field, ReLU"
+def _draws(counts: pd.Series, of: str) -> str:
+    return f"{counts.min()} {of}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()} {of}"
 
 
 def rates_against_laws(rates: pd.DataFrame) -> Drawing:
-    """Measured rate of the squared gradient norm against the law's, one mark a design."""
+    """Measured rates of the squared gradient norm against the laws."""
     kept = _of_the_grid(rates)
     kept = kept[kept["predicted"].notna()]
-    runs = [(part.iloc[0], _annealed(part["log_backward"]) / part["links"].iloc[0]) for _, part in kept.groupby("run")]
-    laws = [row["predicted"] for row, _ in runs]
     with style.context():
-        figure, axes = style.subplots(2, 1, height=4.4, sharex=True, height_ratios=[2, 1])
-        ends = np.array([min(laws) - 0.15, max(laws) + 0.15])
-        band = np.maximum(0.01, 0.05 * np.abs(np.linspace(*ends, 400)))
-        axes[0].plot(ends, ends, color=style.BLACK, linewidth=0.8)
-        axes[1].fill_between(np.linspace(*ends, 400), -band, band, color="#DDDDDD", label="tolerance")
+        figure, axes = style.subplots(2, 1, height=4.4, sharex=True, height_ratios=[2, 1.2])
+        laws = np.linspace(kept["predicted"].min() - 0.1, kept["predicted"].max() + 0.1, 400)
+        band = np.array([tolerance(law) for law in laws])
+        axes[0].plot(laws, laws, color=style.BLACK, linewidth=0.8, zorder=0)
+        axes[1].fill_between(laws, -band, band, color="#DDDDDD", linewidth=0, label="tolerance")
         axes[1].axhline(0, color=style.BLACK, linewidth=0.8)
-        for name, color, marker in FAMILIES:
-            chosen = [(row["predicted"], rate) for row, rate in runs if _family(row) == name]
-            if chosen:
-                law, rate = np.array(chosen).T
-                axes[0].plot(law, rate, marker, color=color, label=name)
-                axes[1].plot(law, rate - law, marker, color=color)
-        axes[0].set_ylabel("measured (nats per link)")
+        runs = [part for _, part in kept.groupby("run")]
+        for part in runs:
+            _mark(axes, part)
+        handles = {label: handle for handle, label in zip(*axes[0].get_legend_handles_labels(), strict=True)}
+        axes[0].legend(handles.values(), handles.keys())
+        axes[1].legend(loc="lower right")
+        axes[0].set_ylabel("measured rate (nats per link)")
         axes[1].set_ylabel("measured − law")
-        axes[1].set_xlabel("law (nats per link, squared norm)")
-        axes[0].legend()
-        axes[1].legend()
-    n = kept.groupby("run")["network"].count()
+        axes[1].set_xlabel("law's rate (nats per link, squared norm)")
     return Drawing(
         figure,
-        f"Rate of the mean squared gradient norm (annealed average) against the law of each of {len(runs)} designs; "
-        f"{n.min()} to {n.max()} networks a mark. Below: the difference, with the tolerance of the verdicts. Right of "
-        "0 gradients explode with depth, left of it they vanish.",
-        "Scatter plot: all marks on the diagonal, from strongly vanishing on the left to exploding on the right.",
+        f"Rate of the mean squared gradient norm (annealed average) of n = {len(runs)} designs against their laws, "
+        f"{_draws(kept.groupby('run')['network'].count(), 'networks a mark')}, with 95 % intervals over networks. "
+        "Below, the difference and the tolerance within which a law holds. Left of 0 gradients vanish with depth, "
+        "right of it they explode.",
+        "Scatter plot: all marks on the diagonal, from strongly vanishing on the left to exploding on the right; the "
+        "panel below shows differences within a grey band.",
+    )
+
+
+def _mark(axes, part: pd.DataFrame) -> None:
+    row = part.iloc[0]
+    kind = "batch" if row["normalisation"] == "batch" else row["initialisation"]
+    label, color, marker = FAMILIES[kind if kind in FAMILIES else row["activation"]]
+    rate = log_mean_estimate(part["log_backward"].tolist(), "", per=row["links"])
+    look = {"fmt": marker, "color": color, "label": label, "markersize": 3.5, "elinewidth": 0.8}
+    axes[0].errorbar(row["predicted"], rate.value, yerr=_error_bar(rate), **look)
+    axes[1].errorbar(row["predicted"], rate.value - row["predicted"], yerr=_error_bar(rate), **look)
+
+
+def gradient_by_layer(layers: pd.DataFrame) -> Drawing:
+    """Size of the gradient on its way from the output to the input."""
+    kept = _of_the_grid(layers)
+    kept = kept[kept["depth"] >= 30]
+    names = kept.apply(_curve_name, axis=1)
+    with style.context():
+        figure, ax = style.subplots(height=3.2)
+        ax.axhline(0, color=style.GREY, linewidth=0.6, linestyle=":")
+        shown = []
+        for name, (color, line) in CURVES.items():
+            rows = kept[names == name]
+            if not len(rows):
+                continue
+            rows = rows[rows["run"] == rows["run"].iloc[0]].sort_values("state")
+            back = rows["depth"] - rows["state"]
+            inside = back <= 50
+            values = {column: rows[column][inside] / 2 / DECADE for column in ("quenched", "low", "high")}
+            ax.plot(back[inside], values["quenched"], line, color=color, label=name)
+            ax.fill_between(back[inside], values["low"], values["high"], color=color, alpha=0.2, linewidth=0)
+            shown.append(rows["n"].iloc[0])
+        ax.set_xlabel("layers back from the output")
+        ax.set_ylabel("log₁₀ |∂F/∂h(l)| / |∂F/∂h(L)|")
+        ax.legend(loc="lower left", fontsize=6.5)
+    return Drawing(
+        figure,
+        "Norm of the gradient at the pre-activations of every layer, relative to the last one's: mean of logarithms "
+        f"over networks with 95 % intervals ({_draws(pd.Series(shown), 'networks a curve')}). No normalisation "
+        "unless named. A straight line is an exponential rate. Not all architectures make gradients vanish: at a "
+        "critical point they stay, and with batch normalisation they grow.",
+        "Lines over fifty layers: sigmoid falls fastest, then ReLU and tanh under the standard initialisation; He's "
+        "initialisation and two orthogonal tanh networks stay near 0; batch normalisation rises.",
+    )
+
+
+def _curve_name(row: pd.Series) -> str:
+    if row["initialisation"] == "orthogonal":
+        return "critical, orthogonal, tanh" if row["critical"] > 0 else "orthogonal of gain 1, tanh"
+    norm = ", batch norm" if row["normalisation"] == "batch" else ""
+    return f"{row['initialisation']}, {row['activation']}{norm}"
+
+
+def choice_of_nonlinearity(pairs: pd.DataFrame, bounds: pd.DataFrame) -> Drawing:
+    """Rate of the gradient through the same weights with three nonlinearities."""
+    kept, limits = _of_the_grid(pairs), _of_the_grid(bounds)
+    named = [name for name in INITIALISATIONS if name in set(kept["initialisation"])]
+    with style.context():
+        figure, ax = style.subplots(height=2.8)
+        ax.axhline(0, color=style.GREY, linewidth=0.6, linestyle=":")
+        for place, initialisation in enumerate(named):
+            rows = kept[kept["initialisation"] == initialisation]
+            limit = limits[limits["initialisation"] == initialisation]
+            bound = float((limit["log_bound"] / limit["links"]).mean())
+            label = "sigmoid's bound 2 log σ₁/4" if not place else None
+            ax.plot([place - 0.3, place + 0.3], [bound, bound], color=style.BLACK, linewidth=1, label=label)
+            for shift, (name, (color, marker)) in zip((-0.15, 0, 0.15), NONLINEARITIES.items(), strict=True):
+                chosen = rows[rows["reference"] == (rows["reference"].iloc[0] if name == "sigmoid" else name)]
+                column = "log_backward_sigmoid" if name == "sigmoid" else "log_backward"
+                rate = mean_estimate((chosen[column] / chosen["links"]).tolist(), "")
+                label = name.replace("relu", "ReLU") if not place else None
+                ax.errorbar(place + shift, rate.value, _error_bar(rate), fmt=marker, color=color, label=label)
+        ax.set_xticks(range(len(named)), [name.replace("he", "He").replace("glorot", "Glorot") for name in named])
+        ax.set_xlim(-0.5, len(named) - 0.5)
+        ax.set_ylabel("rate (nats per link, squared norm)")
+        ax.set_xlabel("initialisation")
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncols=2, columnspacing=1.0)
+    counts = limits.groupby("initialisation")["network"].count()
+    return Drawing(
+        figure,
+        "Rate of the squared gradient norm of a typical network, mean over networks with 95 % intervals (smaller than "
+        f"most marks; {_draws(counts, 'draws an initialisation')}): the same weights, inputs and directions with three "
+        "nonlinearities. The bound, by the largest singular value of the weights, holds for the sigmoid only.",
+        "Marks in columns by initialisation: sigmoid far below, near minus 2.3 to minus 4; ReLU and tanh higher, close "
+        "to 0 under He's initialisation.",
+    )
+
+
+def typical_and_mean(rates: pd.DataFrame) -> Drawing:
+    """What a typical network under He's initialisation loses, and the mean network does not."""
+    kept = _of_the_grid(rates)
+    kept = kept[(kept["initialisation"] == "he") & (kept["normalisation"] == "none")]
+    with style.context():
+        figure, ax = style.subplots(height=2.5)
+        widths = np.unique(np.geomspace(24, 640, 60).astype(int))
+        law = [he2015init.quenched_rate(int(width)) for width in widths]
+        ax.axhline(0, color=style.BLACK, linewidth=0.8, label="law of the mean: 0")
+        ax.plot(widths, law, color=style.BLUE, label="law of the typical: E log (2/n) χ²")
+        for width, rows in kept.groupby("width"):
+            first = width == kept["width"].min()
+            typical = mean_estimate((rows["log_backward"] / rows["links"]).tolist(), "")
+            mean = log_mean_estimate(rows["log_backward"].tolist(), "", per=rows["links"].iloc[0])
+            for estimate, color, marker, label in (
+                (typical, style.BLUE, "o", "mean of logarithms"),
+                (mean, style.VERMILLION, "s", "logarithm of the mean"),
+            ):
+                label = label if first else None
+                ax.errorbar(width, estimate.value, _error_bar(estimate), fmt=marker, color=color, label=label)
+        ax.set_xscale("log", base=2)
+        ax.set_xlabel("units a layer n")
+        ax.set_ylabel("rate (nats per link,\nsquared norm)")
+        ax.legend(fontsize=6.5)
+    counts = kept.groupby("width")["network"].count().items()
+    n = (
+        ", ".join(f"{count} at {width}" for width, count in counts) + " units"
+        if len(kept)
+        else "in the standard profile"
+    )
+    return Drawing(
+        figure,
+        f"Rate of the squared gradient norm of ReLU networks under He's initialisation, 95 % intervals over networks "
+        f"({n}). The mean over networks is kept at any width, by a few networks with large gradients; the "
+        "typical network loses about 5/(2n) nats a layer.",
+        "Two series over the width on a logarithmic axis: the logarithm of the mean lies on the zero line, the mean of "
+        "logarithms rises towards it from below as the width grows.",
+    )
+
+
+def shattering_by_depth(shattering: pd.DataFrame) -> Drawing:
+    """Correlation between the gradients at two inputs, by depth."""
+    kept = _of_the_grid(shattering)
+    kinds = (
+        ("plain", kept[kept["shortcut"].isna()], "2⁻ᴸ", balduzzi2017.plain, balduzzi2017.mean_field_plain),
+        (
+            "residual, no normalisation",
+            kept[kept["shortcut"].notna() & (kept["normalisation"] == "none")],
+            "(3/4)ᴸ",
+            balduzzi2017.residual,
+            balduzzi2017.mean_field_residual,
+        ),
+        (
+            "residual, batch norm, β = 1",
+            kept[kept["shortcut"].notna() & (kept["normalisation"] != "none")],
+            "theorem, ~ 1/√L",
+            lambda depth: balduzzi2017.normalised_residual(depth, 1.0),
+            lambda depth: balduzzi2017.normalised_residual(depth, 1.0, growth=balduzzi2017.CENTRED),
+        ),
+    )
+    with style.context():
+        figure, axes = style.subplots(1, 3, width=style.FULL, height=2.7)
+        for ax, (title, rows, law_name, law, mean_field) in zip(axes, kinds, strict=True):
+            depths = sorted(rows["links"].unique())
+            line = list(range(min(depths, default=1), max(depths, default=1) + 1))
+            ax.plot(line, [law(depth) for depth in line], color=style.BLACK, linewidth=1, label=f"law: {law_name}")
+            ax.plot(line, [mean_field(depth) for depth in line], "--", color=style.VERMILLION, label="mean field")
+            for _, part in rows.groupby("run"):
+                _correlations(ax, part)
+            ax.set_xscale("log", base=2)
+            ax.set_yscale("log")
+            ax.set_xticks(depths, [str(depth) for depth in depths])
+            ax.set_xlabel("depth L (links)")
+            ax.set_title(title)
+            ax.legend(fontsize=6, loc="lower left")
+        axes[0].set_ylabel("correlation of gradients")
+    counts = kept.groupby(["run", "links"])["network"].count()
+    return Drawing(
+        figure,
+        "Correlation, over networks, of the gradients at two independent inputs against depth, with 95 % intervals "
+        f"({_draws(counts, 'networks')}). Circles: ReLU networks as they are drawn; triangles: networks that keep the "
+        "premise of the theorems, that two inputs are active together at a quarter of the units, in the first panel by "
+        "batch normalisation, in the others because slopes are drawn for each input. Mean field does without the "
+        "premise.",
+        "Three panels of falling curves on logarithmic axes: triangles follow the theorems' lines, circles the dashed "
+        "lines of mean field, above the law in the first two panels and below it in the third.",
+    )
+
+
+def _correlations(ax, part: pd.DataFrame) -> None:
+    row = part.iloc[0]
+    premise = pd.notna(row["gates"]) or (pd.isna(row["shortcut"]) and row["normalisation"] != "none")
+    label, color, marker = ("premise kept", style.GREEN, "^") if premise else ("ReLU as drawn", style.BLUE, "o")
+    for depth, rows in part.groupby("links"):
+        estimate = jackknife_estimate(lambda kept, rows=rows: log_correlation(rows, kept), len(rows), "")
+        if math.isnan(estimate.low):
+            continue
+        value = math.exp(estimate.value)
+        ends = [[value - math.exp(estimate.low)], [math.exp(estimate.high) - value]]
+        first = depth == part["links"].min()
+        ax.errorbar(depth, value, ends, fmt=marker, color=color, markersize=4, label=label if first else None)
+
+
+def eigenvalues_of_products(eigenvalues: pd.DataFrame, products: pd.DataFrame) -> Drawing:
+    """Eigenvalues of products of random matrices in the complex plane."""
+    kept, found = _of_the_grid(eigenvalues), _of_the_grid(products)
+    kinds = [(name, depth) for name, depth in (("gaussian", 5), ("gaussian", 100), ("orthogonal", 100))]
+    with style.context():
+        figure, axes = style.subplots(1, 3, width=style.FULL, height=2.7, sharey=True)
+        for ax, (name, depth) in zip(axes, kinds, strict=True):
+            rows = kept[(kept["initialisation"] == name) & (kept["depth"] == depth)]
+            of = found[(found["initialisation"] == name) & (found["depth"] == depth)]
+            ax.scatter(rows["real"], rows["imaginary"], 4, style.BLUE, linewidths=0, alpha=0.6, rasterized=True)
+            ax.plot([-0.05, 0.05, 0.05, -0.05, -0.05], [-0.05, -0.05, 0.05, 0.05, -0.05], color=style.VERMILLION)
+            ax.set_aspect("equal")
+            ax.set_xlim(-1.7, 1.7)
+            ax.set_ylim(-1.4, 1.4)
+            ax.set_xlabel("Re λ")
+            ax.set_title(f"{name.capitalize()}, {depth} factors")
+            if len(of):
+                law = of["predicted_share"].iloc[0]
+                words = f"in the bin: {of['origin_share'].mean():.1%}" + (
+                    "" if math.isnan(law) else f" (law {law:.1%})"
+                )
+                largest = math.exp(of["log_largest"].mean())
+                ax.text(0, -1.32, f"{words}\nlargest singular value {largest:.1f}", ha="center", fontsize=6.5)
+        axes[0].set_ylabel("Im λ")
+    outside = int((kept["real"].abs() > 1.7).sum())
+    counts = found.groupby("run")["network"].count()
+    return Drawing(
+        figure,
+        "Eigenvalues of one product of 5 or 100 independent random matrices each; shares and singular values are means "
+        f"over {_draws(counts, 'products')}. The square is the bin of 0.1 × 0.1 at the origin. Gaussian products keep "
+        "the norm of a typical vector and lose almost all directions; orthogonal ones lose none."
+        + (f" {outside} eigenvalues lie outside the panels." if outside else ""),
+        "Three scatter plots in the complex plane: a disc dense at the centre, a disc nearly all of whose points are "
+        "in the small square at the origin, and a circle of radius one.",
     )
 
 

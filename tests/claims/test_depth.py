@@ -152,11 +152,11 @@ def pairs(lead):
 def test_sigmoids():
     assert verdict("L13b", pairs(0.015)) == Verdict.SUPPORTED
     assert verdict("L13b", pairs(0.005)) == Verdict.REFUTED
-    bounds = pd.DataFrame({"initialisation": "he", "margin": [-0.1, -2.0]})
+    bounds = pd.DataFrame({"initialisation": "he", "largest_margin": [-0.1, -2.0]})
     assert verdict("L13c", {"bounds": bounds}) == Verdict.SUPPORTED
-    assert verdict("L13c", {"bounds": bounds.assign(margin=[1e-12, -2.0])}) == Verdict.SUPPORTED
-    assert verdict("L13c", {"bounds": bounds.assign(margin=[0.02, -2.0])}) == Verdict.REFUTED
-    assert verdict("L13c", {"bounds": bounds.assign(margin=[math.nan, -2.0])}) == Verdict.INCONCLUSIVE
+    assert verdict("L13c", {"bounds": bounds.assign(largest_margin=[1e-12, -2.0])}) == Verdict.SUPPORTED
+    assert verdict("L13c", {"bounds": bounds.assign(largest_margin=[0.02, -2.0])}) == Verdict.REFUTED
+    assert verdict("L13c", {"bounds": bounds.assign(largest_margin=[math.nan, -2.0])}) == Verdict.INCONCLUSIVE
 
 
 def test_log_mean_estimate_against_the_delta_method_by_hand_and_without_overflow():

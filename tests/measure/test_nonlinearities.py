@@ -36,7 +36,7 @@ def test_against_the_backward_pass_by_hand():
     logs = [2 * float(n.log()) for n in norms]  # of the sigmoid, from the last state to the first
     bound = [2 * math.log(0.25 * np.linalg.norm(weight.numpy(), 2)) for weight in reversed(weights)]
     margins = [b - a - limit for a, b, limit in zip(logs[:-1], logs[1:], bound, strict=True)]
-    assert bounds["margin"][0] == pytest.approx(max(margins))
+    assert bounds["largest_margin"][0] == pytest.approx(max(margins))
     assert bounds["log_bound"][0] == pytest.approx(sum(bound))
 
 
@@ -50,6 +50,6 @@ def test_a_planted_slope_attains_the_bound():
     population = Population(Stack(6, 5, scheme="orthogonal"), 2)
     for slope, margin in ((0.25, 0.0), (0.2525, 2 * math.log(1.01))):
         _, bounds = nonlinearities(population, ["tanh"], slope=slope)
-        np.testing.assert_allclose(bounds["margin"], margin, atol=1e-12)
+        np.testing.assert_allclose(bounds["largest_margin"], margin, atol=1e-12)
     _, bounds = nonlinearities(population, ["tanh"])
-    assert (bounds["margin"] < 0).all()
+    assert (bounds["largest_margin"] < 0).all()

@@ -1,6 +1,7 @@
 """Correlation of gradients at different inputs.
 
-Oracles: dense Jacobians by torch.autograd.functional; exact laws at small depth, with the measure's own error.
+Oracles: dense Jacobians by torch.autograd.functional; gs.gradient_correlation on the same networks; exact laws at small
+depth, with the measure's own error.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import gradstudy as gs
 from gradstudy.measure.shattering import input_gradients, shattering
 from gradstudy.models.randomness import generator
 from gradstudy.models.stacks import Stack, draw
@@ -72,3 +74,29 @@ def test_independent_gates_keep_the_laws(stack, law):
     found, error = correlation(stack, 3)
     assert found == pytest.approx(law, abs=4 * error)
     assert error < 0.1 * law
+
+
+class Read(torch.nn.Module):
+    """<readout, h_L> of each row."""
+
+    def __init__(self, links, readout):
+        super().__init__()
+        self.links, self.readout = links, readout
+
+    def forward(self, h):
+        for link in self.links:
+            h = link(h)
+        return h @ self.readout
+
+
+@pytest.mark.parametrize("shortcut", [None, 0.7])
+def test_against_gradient_correlation_of_the_same_networks(shortcut):
+    inputs, readouts = normal(4, 12), [normal(12, index=10 + i) for i in range(30)]
+    networks = [draw(Stack(12, 3, shortcut=shortcut), 4, generator(0, i, "shattering")) for i in range(30)]
+    found = gs.gradient_correlation(map(Read, networks, readouts), inputs)
+    gradients = [input_gradients(n, inputs, u, [3])[3] for n, u in zip(networks, readouts, strict=True)]
+    centred = torch.stack(gradients) - torch.stack(gradients).mean(0)
+    covariance = torch.einsum("kac,kbc->ab", centred, centred)
+    spread = covariance.diagonal().sqrt()
+    torch.testing.assert_close(found.correlation, covariance / spread[:, None] / spread)
+    assert not found.coupled
