@@ -545,4 +545,5 @@ def _degraded(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the networks that were trained until the loss levelled, or of any training where there are none."""
     kept = _of_the_grid(table)
     chosen = kept[kept["experiment"] == "degradation"]
-    return chosen if len(chosen) else kept[kept["experiment"] == "training"]
+    trained = (kept["experiment"] == "training") & (kept["layer"] == "convolution")
+    return chosen if len(chosen) else kept[trained]
