@@ -319,6 +319,11 @@ SETTINGS = {
     ("he", "none"): "He's initialisation",
     ("he", "batch"): "He's, batch normalisation",
 }
+TRAININGS = {
+    ("training", "plain"): ("o", style.BLACK, "plain, short training"),
+    ("degradation", "plain"): ("D", "none", "plain, until the loss is level"),
+    ("degradation", "residual"): ("s", "none", "residual, until the loss is level"),
+}
 MOMENTS = {
     "at init": style.GREY,
     "after 1": style.ORANGE,
@@ -389,30 +394,22 @@ def rates_by_training_step(moment_rates: pd.DataFrame) -> Drawing:
     kept = kept[(kept["layer"] == "convolution") & kept["moment"].isin(list(MOMENTS))]
     depths = sorted(kept["depth"].unique())
     with style.context():
-        figure, ax = style.subplots(height=2.8)
+        figure, ax = style.subplots(width=style.FULL, height=2.8)
         ax.axhspan(-0.01, 0.01, color="#DDDDDD", label="neither vanishes nor explodes")
-        for shift, ((experiment, family), rows) in enumerate(kept.groupby(["experiment", "family"], sort=True)):
-            for moment, color in MOMENTS.items():
+        for key, (marker, face, label) in TRAININGS.items():
+            rows = kept[(kept["experiment"] == key[0]) & (kept["family"] == key[1])]
+            for place, (moment, color) in enumerate(MOMENTS.items()):
                 part = rows[rows["moment"] == moment]
+                at = np.array([depths.index(depth) for depth in part["depth"]]) + 0.2 * (place - 1.5)
                 # Blocks of residual networks have two layers.
-                rates = part["rate"] / part["block_layers"]
-                places = np.array([depths.index(depth) for depth in part["depth"]]) + 0.2 * (shift - 1)
-                marker = "s" if family == "residual" else ("o" if experiment == "training" else "D")
-                filled = color if experiment == "training" else "none"
-                ax.plot(places, rates, marker, color=color, markerfacecolor=filled, markersize=3)
+                rates, filled = part["rate"] / part["block_layers"], color if face == style.BLACK else face
+                ax.plot(at, rates, marker, color=color, markerfacecolor=filled, markersize=3.5)
+            if len(rows):
+                ax.plot([], [], marker, color=style.BLACK, markerfacecolor=face, markersize=3.5, label=label)
         for moment, color in MOMENTS.items():
-            ax.plot([], [], "o", color=color, markersize=3, label=moment.replace("after all", "after all updates"))
-        named = {
-            "training": ("o", "plain, short training"),
-            "plain": ("D", "plain, until level"),
-            "residual": ("s", "residual"),
-        }
-        present = set(kept["experiment"]) | set(kept["family"][kept["experiment"] == "degradation"])
-        for name, (marker, label) in named.items():
-            if name in present:
-                face = style.BLACK if name == "training" else "none"
-                ax.plot([], [], marker, color=style.BLACK, markerfacecolor=face, markersize=3, label=label)
+            ax.plot([], [], "-", color=color, label=moment.replace("after all", "after all updates"))
         ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+        ax.set_xlim(-0.6, len(depths) - 0.4)
         ax.set_xlabel("weight layers")
         ax.set_ylabel("rate of |∂L/∂x| (nats per layer)")
         ax.legend(fontsize=6, loc="upper left", bbox_to_anchor=(1, 1))
@@ -526,8 +523,10 @@ def training_error_by_depth(training_errors: pd.DataFrame, training_curves: pd.D
         axes[0].set_xlabel("weight layers")
         axes[1].set_xlabel("epoch")
         axes[0].set_ylabel("training error (%)")
-        axes[0].set_ylim(bottom=0)
-        axes[1].set_ylim(bottom=0)
+        axes[0].set_xticks(sorted(errors["depth"].unique()))
+        axes[1].xaxis.get_major_locator().set_params(integer=True)
+        for ax in axes:
+            ax.set_ylim(0, 100)
         if len(errors):
             axes[0].legend()
     level = int(errors["levelled"].astype(bool).sum()) if len(errors) else 0
