@@ -27,7 +27,7 @@ def identity_error(tables: Tables) -> tuple[Estimate, ...]:
 _SETTING = (
     "Pre-activation networks of 18 blocks of two 3 × 3 convolutions (8 channels at 14 × 14, one stage, identity "
     "shortcuts), He's initialisation, with batch normalisation before and after 60 updates on Fashion-MNIST, without "
-    "it at initialisation only; 5 networks each, measured in float64 on 16 images. Scaled down from 333 blocks in "
+    "it at initialisation only; 8 networks each, measured in float64 on 16 images. Scaled down from 333 blocks in "
     "three stages."
 )
 _SHORTCUT = "branches are cut off and shortcuts hand on their input times e to the"

@@ -16,7 +16,7 @@ CLAIMS = (
         "path's length.",
         setting="A path goes through the branch of some blocks and around the others; its length k is how many. "
         "Pre-activation networks of 18 blocks with batch normalisation (8 channels at 14 × 14, one stage), before and "
-        "after 60 updates on Fashion-MNIST, 5 networks, 16 images; 4 random paths of each length, at the states of the "
+        "after 60 updates on Fashion-MNIST, 8 networks, 16 images; 4 random paths of each length, at the states of the "
         "whole network. The number is the slope of the mean log |g| on k. That the gradient's mass lies on short paths "
         "is partly arithmetic: lengths are binomial. Scaled down from 54 trained blocks in three stages.",
         region=Region(high=-TOLERANCE),
