@@ -54,8 +54,9 @@ def path_tables(
 
     Returns:
         Rates: `moment` ("at init", and "after all" if there are updates); `network`; `path_rate`: least-squares slope
-        of the mean log |g_path| over the length, nats per block; `effective`: mean length weighted by gradient mass, `common`: mean length of
-        all paths, L/2; `identity_error`: largest error of He's decomposition over states; `identity_share`: of dL/dx_0;
+        of the mean log |g_path| over the length, nats per block; `effective`: mean length weighted by gradient mass,
+        `common`: mean length of all paths, L/2; `identity_error`: largest error of He's decomposition over states;
+        `identity_share`: of dL/dx_0;
         `least_rate`: least over states of (log |dL/dx_l| - log |dL/dx_L|) / (L - l).
         Profile: `moment`; `length`; `log_path` with `low`, `high`, `n`; `log_mass`, mean over networks;
         `log_count`, of the paths of that length.
