@@ -350,6 +350,11 @@ def _band(
     ax.fill_between(x, rows[low] / unit, rows[high] / unit, color=line["color"], alpha=0.2, linewidth=0)
 
 
+def _whole(ax) -> None:
+    """Ticks at whole numbers only."""
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
 def gradient_by_block(family_blocks: pd.DataFrame) -> Drawing:
     """What the gradient at a block's own feature maps has become on its way back, family by family."""
     kept = _of_the_grid(family_blocks)
@@ -442,6 +447,7 @@ def relative_update_by_layer(lower_layers: pd.DataFrame) -> Drawing:
         axes[1].set_ylabel("share of the training until\nCKA to the end stays above 0.9")
         for ax in axes:
             ax.set_xlabel("layer")
+            _whole(ax)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=6)
     n = int(kept["n"].min())
     return Drawing(
@@ -483,6 +489,7 @@ def paths_by_length(path_lengths: pd.DataFrame) -> Drawing:
         axes[1].legend(fontsize=6)
         for ax in axes:
             ax.set_xlabel("branches on the path")
+            _whole(ax)
     n = int(kept["n"].min())
     return Drawing(
         figure,
@@ -524,7 +531,7 @@ def training_error_by_depth(training_errors: pd.DataFrame, training_curves: pd.D
         axes[1].set_xlabel("epoch")
         axes[0].set_ylabel("training error (%)")
         axes[0].set_xticks(sorted(errors["depth"].unique()))
-        axes[1].xaxis.get_major_locator().set_params(integer=True)
+        _whole(axes[1])
         for ax in axes:
             ax.set_ylim(0, 100)
         if len(errors):
