@@ -17,7 +17,7 @@ from gradstudy.theory import balduzzi2017
 DEPTH = 8
 """At which the exponential laws are decided."""
 
-FROM, TO = 16, 64
+FROM, TO = 4, 64
 """Depths between which the exponent of the power law is taken."""
 
 _EXPONENT = 0.5
@@ -51,7 +51,7 @@ def _gap(rows: pd.DataFrame, rate: float, count: int) -> Estimate:
 
 
 def power_gap(tables: Tables) -> tuple[Estimate, ...]:
-    """Z3: exponent of the correlation between 16 and 64 blocks minus that of the theorem's product, in tolerances."""
+    """Z3: exponent of the correlation between 4 and 64 blocks minus that of the theorem's product, in tolerances."""
     found = conditions(tables["shattering"], ["shortcut"])
     return tuple(_exponent_gap(rows, balduzzi2017.normalised_residual, len(found)) for _, rows in found)
 
@@ -156,15 +156,21 @@ CLAIMS = (
         kind="rate",
         statement="In a residual network with batch normalisation and branches scaled by β the correlation between "
         "gradients at different inputs falls only as 1/(β√L), if the theorem's premise holds.",
-        setting=f"{_SETTING}h + βW φ(BN(h)), β = 1, statistics over 128 inputs, taken for constants by the derivative; "
-        f"the premise ({_PREMISE}) is planted as in Z2a. 48 networks. The number is the exponent of L between {FROM} "
-        f"and {TO} blocks, d log correlation / d log L, minus that of the theorem's own product of variances and "
-        "covariances (−0.480, which tends to −1/2), in tolerances of 0.025.",
+        setting=f"{_SETTING}h + βW φ(BN(h)), β = 1, statistics over 256 inputs, constants for the derivative; "
+        f"the premise ({_PREMISE}) is planted as in Z2a. 48 networks, 4 read-outs each. The number is the exponent "
+        f"between {FROM} and {TO} blocks, d log correlation / d log L, minus that of the theorem's own product of "
+        "variances and covariances (−0.454, which tends to −1/2), in tolerances of 0.025. A unit's variance is known "
+        "from the batch only, which makes the exponent about 0.01 steeper. (First taken between 16 and 64 blocks, with "
+        "one read-out and half the batch: the interval was wider than the region, and nothing could be decided.)",
         region=Region(-1.0, 1.0),
         replicate=REPLICATE,
         measure=power_gap,
         controls=controls(
-            "branch-leak", "branch-larger-leak", _GATES, "0.01 (0.4 tolerances)", "0.045 (1.7 tolerances)"
+            "branch-leak",
+            "branch-larger-leak",
+            _GATES,
+            "0.025 (1 tolerance less the batch's 0.3)",
+            "0.05 (1.9 less 0.3)",
         ),
     ),
     Claim(
@@ -174,12 +180,16 @@ CLAIMS = (
         kind="rate",
         statement="In a residual ReLU network with batch normalisation, as it is drawn, the correlation between "
         "gradients at different inputs falls as 1/(β√L).",
-        setting=f"{_SETTING}h + βW relu(BN(h)), β = 1, 48 networks of 128 inputs; the number as in Z3a.",
+        setting=f"{_SETTING}h + βW relu(BN(h)), β = 1, 48 networks of 256 inputs; the number as in Z3a.",
         region=Region(-1.0, 1.0),
         replicate=REPLICATE,
         measure=power_gap,
         controls=controls(
-            "branch-leak", "branch-larger-leak", _GATES, "0.01 (0.4 tolerances)", "0.045 (1.7 tolerances)"
+            "branch-leak",
+            "branch-larger-leak",
+            _GATES,
+            "0.025 (1 tolerance less the batch's 0.3)",
+            "0.05 (1.9 less 0.3)",
         ),
     ),
 )

@@ -30,6 +30,7 @@ start: float | None = None  # mean square of the entries of the input; by defaul
 differences: bool = False  # follow small differences of the inputs forward as well
 shortcut: float | None = None  # beta of a residual network; a plain one if not given
 depths: list[int] = []  # at which the correlation of gradients is taken
+readouts: int = 1  # directions of the output a network, for the correlation of gradients
 references: list[Literal["linear", "relu", "tanh"]] = []  # nonlinearities beside the sigmoid
 gates: float | None = None  # slopes drawn for each input, unit and layer, 1 or this, whatever the pre-activations
 leak: float = 0.0  # planted: slope of relu for negative inputs
@@ -99,7 +100,7 @@ if experiment == "layer-rates":
 if experiment == "shattering":
     from gradstudy.measure.shattering import shattering
 
-    gs.record("shattering", shattering(stack, networks, rows, depths, seed=seed))
+    gs.record("shattering", shattering(stack, networks, rows, depths, readouts=readouts, seed=seed))
 
 # %%
 if experiment == "products":

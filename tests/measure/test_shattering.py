@@ -25,15 +25,15 @@ def normal(*size, index=1):
 @pytest.mark.parametrize("shortcut", [None, 0.5])
 def test_gradients_against_dense_jacobians(normalisation, shortcut):
     links = draw(Stack(4, 3, "relu", "he", normalisation, shortcut=shortcut), 5, generator(0, 0, "shattering"))
-    inputs, readout = normal(5, 4), normal(4, index=2)
-    found = input_gradients(links, inputs, readout, [1, 3])
+    inputs, readouts = normal(5, 4), normal(2, 4, index=2)
+    found = input_gradients(links, inputs, readouts, [1, 3])
     for depth in (1, 3):
         state, jacobian = inputs, torch.eye(20, dtype=torch.float64)
         for link in links[:depth]:
             jacobian = torch.autograd.functional.jacobian(link, state).reshape(20, 20) @ jacobian
             state = link(state)
         blocks = jacobian.reshape(5, 4, 5, 4)
-        own = torch.stack([readout @ blocks[row, :, row] for row in range(5)])
+        own = torch.stack([torch.stack([u @ blocks[row, :, row] for row in range(5)]) for u in readouts])
         torch.testing.assert_close(found[depth], own)
 
 
@@ -44,14 +44,14 @@ def test_with_live_statistics_the_correlation_is_that_of_gradients_that_add_up_t
 
 def test_moments_against_all_pairs():
     stack = Stack(6, 2, shortcut=1.0)
-    found = shattering(stack, 1, 5, [2], seed=3).iloc[0]
+    found = shattering(stack, 1, 5, [2], readouts=3, seed=3).iloc[0]
     stream = generator(3, 0, "network")
     inputs = torch.randn(5, 6, generator=stream, dtype=torch.float64)
-    readout = torch.randn(6, generator=stream, dtype=torch.float64)
-    gradients = input_gradients(draw(stack, 5, stream), inputs, readout, [2])[2].numpy()
-    pairs = [gradients[a] @ gradients[b] for a in range(5) for b in range(5) if a != b]
+    readouts = torch.randn(3, 6, generator=stream, dtype=torch.float64)
+    gradients = input_gradients(draw(stack, 5, stream), inputs, readouts, [2])[2].numpy()
+    pairs = [of[a] @ of[b] for of in gradients for a in range(5) for b in range(5) if a != b]
     assert found["inner"] == pytest.approx(np.mean(pairs))
-    assert found["square"] == pytest.approx((gradients**2).sum(1).mean())
+    assert found["square"] == pytest.approx((gradients**2).sum(2).mean())
     assert found["links"] == 2
 
 
@@ -94,7 +94,7 @@ def test_against_gradient_correlation_of_the_same_networks(shortcut):
     inputs, readouts = normal(4, 12), [normal(12, index=10 + i) for i in range(30)]
     networks = [draw(Stack(12, 3, shortcut=shortcut), 4, generator(0, i, "shattering")) for i in range(30)]
     found = gs.gradient_correlation(map(Read, networks, readouts), inputs)
-    gradients = [input_gradients(n, inputs, u, [3])[3] for n, u in zip(networks, readouts, strict=True)]
+    gradients = [input_gradients(n, inputs, u[None], [3])[3][0] for n, u in zip(networks, readouts, strict=True)]
     centred = torch.stack(gradients) - torch.stack(gradients).mean(0)
     covariance = torch.einsum("kac,kbc->ab", centred, centred)
     spread = covariance.diagonal().sqrt()
