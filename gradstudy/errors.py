@@ -77,8 +77,8 @@ class SkipError(UnsupportedModuleError):
     """A path that leads around a stage: the states between which it runs are no chain."""
 
 
-class TooLargeError(GradstudyError, MemoryError):
-    """A dense matrix that would not fit into memory."""
+class TooLargeError(GradstudyError, ValueError):
+    """A dense matrix, or more of an operator's spectrum, than fits into memory."""
 
 
 class ConvergenceError(GradstudyError, ArithmeticError):
@@ -95,13 +95,6 @@ class ModelsError(GradstudyError, ValueError):
 
 class OutputError(GradstudyError, ValueError):
     """A model's output is not one number a row, or does not depend on its input."""
-
-
-class OperatorTooLargeError(GradstudyError, ValueError):
-    """More of an operator's spectrum than fits into memory."""
-
-
-# Studies
 
 
 class UnknownStudyError(GradstudyError, LookupError):

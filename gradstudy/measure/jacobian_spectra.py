@@ -40,14 +40,21 @@ class JacobianSpectra(Result):
         singular_values: of J_t = d s_t / d s_{t-1}, descending, `(T, batch, min(n_in, n_out) or k)`; links over depth
             that have fewer than the others read NaN behind their last.
         eigenvalues: complex eigenvalues, by descending modulus, `(T, batch, n)`; None unless asked for.
+        names: of the stages over depth; None over time.
     """
 
     singular_values: Float[Tensor, "links batch k"]
     eigenvalues: Complex[Tensor, "links batch n"] | None = None
+    names: tuple[str, ...] | None = None
 
     def to_frame(self, log10: bool = False) -> pd.DataFrame:
-        """One row a link, batch row and value: `t` (from 1), `row`, `index`, `singular_value` (or its log10)."""
+        """One row a link, batch row and value: `t` (from 1), `row`, `index`, `singular_value` (or its log10).
+
+        Over depth also `stage`, its name.
+        """
         frame = tidy(self.singular_values, ("t", "row", "index"), "singular_value")
+        if self.names is not None:
+            frame["stage"] = [self.names[t] for t in frame["t"]]
         frame["t"] += 1
         if log10:
             frame["log10_singular_value"] = tidy(self.singular_values.log10(), ("t", "r", "i"), "v")["v"]
@@ -134,7 +141,7 @@ def _of_stages(chain: Chain, k: int | None, eigenvalues: bool) -> JacobianSpectr
             found.append(_by_modulus(torch.linalg.eigvals(jacobian)))
     how = f"block Lanczos ({', '.join(free)})" if free else "dense SVD"
     return JacobianSpectra(
-        f"{chain.method}, {how}", chain.dtype, _padded(values), _padded(found) if eigenvalues else None
+        f"{chain.method}, {how}", chain.dtype, _padded(values), _padded(found) if eigenvalues else None, chain.names[1:]
     )
 
 

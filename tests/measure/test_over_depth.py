@@ -54,7 +54,7 @@ def test_gradient_norms_against_autograd(train: bool, dtype: torch.dtype) -> Non
     total = torch.stack([gradient.norm().log() for gradient in gradients])
     torch.testing.assert_close(norms.log_norm_total, total, atol=tolerance, rtol=0)
     assert "0" in repr(norms)
-    assert set(norms.to_frame().columns) == {"t", "row", "log_norm"}
+    assert set(norms.to_frame().columns) == {"t", "row", "state", "log_norm"}
 
 
 def test_a_loss_on_several_states() -> None:
@@ -229,6 +229,32 @@ def test_batch_coupled_product_is_not_that_of_its_blocks() -> None:
     expected = torch.linalg.svdvals(whole)
     kept = expected > 1e-9 * expected[0]
     torch.testing.assert_close(found.log_singular_values[0][kept], expected[kept].log(), atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_moments_by_probes_against_the_dense_product(train: bool) -> None:
+    chain = gs.depth_chain(cnn().train(train), images())
+    found = gs.jacobian_moments(chain, 1, 6, probes=200, seed=0)
+    for ours, stderr, exact in zip(
+        (found.log_mean, found.log_second_moment),
+        (found.log_mean_stderr, found.log_second_moment_stderr),
+        dense.jacobian_moments(chain, 1, 6),
+        strict=True,
+    ):
+        assert ours.shape == (chain.rows,)
+        assert bool(((ours - exact.log()).abs() < 4 * stderr).all())
+
+
+def test_results_name_the_stages() -> None:
+    chain = gs.depth_chain(cnn().eval(), images())
+    norms, spectra = gs.gradient_norms(chain, criterion(chain.output)), gs.jacobian_spectra(chain, k=2)
+    assert tuple(norms.to_frame().groupby("t")["state"].first()) == chain.names
+    assert tuple(spectra.to_frame().groupby("t")["stage"].first()) == chain.names[1:]
+    for result, names in ((norms, chain.names), (spectra, chain.names[1:])):
+        ax = result.plot()
+        assert [label.get_text() for label in ax.get_xticklabels()] == list(names)
+    deep = gs.depth_chain(nn.Sequential(*(nn.Tanh() for _ in range(70))), torch.ones(1, 2))
+    assert len(gs.gradient_norms(deep, deep.output.sum()).plot().get_xticks()) <= 30
 
 
 def test_results_have_pictures_and_are_pickled() -> None:
