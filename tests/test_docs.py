@@ -11,14 +11,12 @@ import importlib
 import importlib.util
 import pkgutil
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
-from matplotlib import image
 
 import gradstudy
 
@@ -72,14 +70,6 @@ if INSTALLED:  # tests of blocks whose libraries are not here do not exist, rath
         exec(compile(code, place, "exec"), {"__name__": "page"})
 
 
-def test_the_picture_of_tracking_is_drawn_by_its_script(tmp_path):
-    script = ROOT / "docs" / "pictures" / "tracked.py"
-    namespace = runpy.run_path(str(script))
-    namespace["main"](tmp_path / "short.png", short=True)
-    drawn, committed = (image.imread(path) for path in (tmp_path / "short.png", script.with_suffix(".png")))
-    assert drawn.shape == committed.shape
-
-
 def test_the_study_written_out_in_the_architecture_runs(tmp_path):
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     text = text[text.index("A whole study of your own") :]
@@ -104,7 +94,7 @@ def test_examples_in_docstrings(name):
 def test_every_public_measurement_has_an_example():
     measurements = ("gradient_flow", "gradient_norms", "jacobian_spectra", "lyapunov_exponents", "product_spectrum")
     measurements += ("convolution_spectrum", "gradient_correlation", "jacobian_moments")
-    for name in ("time_chain", "chains", *measurements):
+    for name in ("time_chain", "depth_chain", "chains", *measurements):
         function = (
             importlib.import_module("gradstudy.chains.hooked").chains if name == "chains" else getattr(gradstudy, name)
         )

@@ -10,7 +10,22 @@ from types import MappingProxyType
 from gradstudy.claims.claim import Claim
 from gradstudy.errors import UnknownClaimError
 
-MODULES = ("pascanu2013", "gers2000", "neychev2019")
+MODULES = (
+    "pascanu2013",
+    "gers2000",
+    "neychev2019",
+    "glorot2010",
+    "he2015init",
+    "yang2019",
+    "schoenholz2017",
+    "balduzzi2017",
+    "saxe2014",
+    "neychev2019nonlinearity",
+    "he2015",
+    "he2016",
+    "veit2016",
+    "neychev2019depth",
+)
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 
 

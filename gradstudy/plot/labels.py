@@ -30,7 +30,7 @@ def shorten(name: str, longest: int = LONGEST) -> str:
     return f"{short[:head]}…{short[-(longest - 1 - head) :]}"
 
 
-def name_ticks(axis: Axis, names: Sequence[str]) -> None:
-    """One tick a layer, or every second, third, ... where there are too many to read."""
+def name_ticks(axis: Axis, names: Sequence[str], start: int = 0) -> None:
+    """One tick a layer, the first at `start`, or every second, third, ... where there are too many to read."""
     stride = -(-len(names) // _MOST)
-    axis.set_ticks(range(0, len(names), stride), [shorten(name) for name in names[::stride]])
+    axis.set_ticks(range(start, start + len(names), stride), [shorten(name) for name in names[::stride]])

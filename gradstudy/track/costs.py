@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from gradstudy.measure import baselines
-from gradstudy.measure.timing import time_ratios
+from gradstudy.measure.timing import Action, time_ratios
 from gradstudy.models.feedforward import draw_feedforward
 from gradstudy.models.he2015 import cifar_network
 from gradstudy.track.tracker import Tracker
@@ -43,7 +43,7 @@ def cost_of_tracking(*, every: int, batch: int, rounds: int, seed: int = 0) -> p
             for _ in range(every):
                 tracker.step(loss=baselines.training_step(model, optimizer, images, labels))
 
-    others = {"training step without": untracked}
+    others: dict[str, Action] = {"training step without": untracked}
     if every == 1:
         others["naive hook a parameter"] = lambda: baselines.step_with_naive_hooks(model, optimizer, images, labels)
     return time_ratios(tracked, others, rounds=rounds)
