@@ -481,8 +481,10 @@ def paths_by_length(path_lengths: pd.DataFrame) -> Drawing:
             moved = part.assign(**{name: part[name] - first for name in ("log_path", "low", "high")})
             _band(axes[0], part["length"], moved, "log_path", TENFOLD, color=color, linestyle=line, label=label)
             axes[1].plot(part["length"], _shares(part["log_mass"]), line, color=color)
-        counts = part["log_count"]
-        axes[1].plot(part["length"], _shares(counts), ":", color=style.BLACK, label="paths of that length")
+        counts = kept.drop_duplicates("length").sort_values("length")
+        axes[1].plot(
+            counts["length"], _shares(counts["log_count"]), ":", color=style.BLACK, label="paths of that length"
+        )
         axes[0].set_ylabel("log₁₀ |g| of a path, relative\nto the one through no branch")
         axes[1].set_ylabel("share of all paths' |g|")
         axes[0].legend(fontsize=6)
