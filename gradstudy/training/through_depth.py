@@ -68,8 +68,8 @@ def follow(network: FeedForwardNetwork, lesson: Lesson, stream: torch.Generator)
         gradients: by moment ("at init", "after 1", "after 100", "after all"), what `block_gradients` gives, and
             `log_weight_gradient`, that of the block's last layer.
         layers: one row a layer: `layer`, `shape`, `log_update` = log |W_l - W_l(0)| / |W_l(0)| after the first epoch.
-        curve: one row every so many epochs of a training, from 0 for the start: `epoch`, `loss`, `error`, on all training
-            images.
+        curve: one row every so many epochs of a training, from 0 for the start: `epoch`, `loss`, `error`, on all
+            training images.
         settled: for each block the share of the training after which its representation stays as it will be.
     """
     found, probe = Followed(), lesson.images[: lesson.probe]
