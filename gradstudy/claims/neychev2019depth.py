@@ -20,7 +20,7 @@ _TRAINING = (
 _BY_DESIGN = ["layer", "activation", "initialisation", "normalisation"]
 _BY_FAMILY = ["family", "initialisation", "normalisation", "padding"]
 _FAMILIES = (
-    "At initialisation, 24 blocks at 14 × 14 pixels and 8 channels (dense: 8 new ones a block), ReLU, 8 networks, 64 "
+    "At initialisation, 24 blocks at 14 × 14 pixels and 8 channels (dense: 8 new ones a block), ReLU, 16 networks, 64 "
     "images of Fashion-MNIST; the old uniform initialisation and He's without normalisation, He's with batch "
     "normalisation; zero and circular padding. The number is the rate over blocks, on the way back, of"
 )

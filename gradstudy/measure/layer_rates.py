@@ -17,6 +17,8 @@ from gradstudy.models.randomness import generator
 from gradstudy.models.stacks import Link, Stack, draw
 from gradstudy.theory import he2015init, schoenholz2017, yang2019
 
+_DECIMALS = 6
+
 
 @dataclass(frozen=True)
 class Population:
@@ -85,7 +87,8 @@ def layer_rates(population: Population) -> tuple[pd.DataFrame, pd.DataFrame]:
         counted state over that at the first (NaN unless asked for); `predicted`: the law's annealed rate of the squared
         gradient norm, nats per link, NaN where there is none; `predicted_quenched`: of the mean logarithm. Profile: one
         row a state: `state`; `quenched`: mean over networks of log |dF/dh_l|^2 - log |dF/dh_L|^2, `low`, `high`: its
-        95 % Student interval; `n` networks; `annealed`: log of the mean of the ratio.
+        95 % Student interval; `n` networks; `annealed`: log of the mean of the ratio; to 6
+        decimals, for pictures.
     """
     pairs = [_one(population, i) for i in range(population.networks)]
     first, last = population.margin, population.stack.depth - population.margin
@@ -112,7 +115,7 @@ def profile(curves: NDArray[np.float64]) -> pd.DataFrame:
     return pd.DataFrame(
         {"state": i, **interval("quenched", ratios[:, i].tolist()), "annealed": float(annealed[i])}
         for i in range(ratios.shape[1])
-    )
+    ).round(_DECIMALS)
 
 
 def predicted(population: Population) -> float:

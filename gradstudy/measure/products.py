@@ -17,6 +17,7 @@ HALF_WIDTH = 0.05
 """Of the bin at the origin of the complex plane whose eigenvalues are counted."""
 
 _DIRECTIONS = 64
+_DECIMALS = 5
 # Singular values that are smaller than this part of the largest are rounding.
 _RESOLVED = 1e-10
 
@@ -28,8 +29,8 @@ def products(stack: Stack, networks: int, *, seed: int, most: int = 400) -> tupl
         Two tables. Products: `network`; `links`; `log_typical`: mean over 64 random unit vectors v of log |P v|^2;
         `origin_share`: of the eigenvalues with |Re| and |Im| below 0.05, `predicted_share`: that of the law for
         Gaussian weights of variance 1/n (NaN for others); `log_largest`, `log_smallest`: of the singular values (the
-        smallest NaN where float64 does not resolve it). Eigenvalues of the first product (at most `most`): `real`,
-        `imaginary`.
+        smallest NaN where float64 does not resolve it). Eigenvalues of the first product (at most `most`, evenly
+        spread over the list; to 5 decimals, for pictures): `real`, `imaginary`.
 
     Cost: one eigenvalue and one singular value decomposition a network.
     """
@@ -51,8 +52,10 @@ def products(stack: Stack, networks: int, *, seed: int, most: int = 400) -> tupl
                 **_singular(product),
             }
         )
-    chosen = torch.empty(0, dtype=torch.complex128) if first is None else first[:most]
-    return pd.DataFrame(rows), pd.DataFrame({"real": chosen.real.numpy(), "imaginary": chosen.imag.numpy()})
+    chosen = torch.empty(0, dtype=torch.complex128) if first is None else first[:: -(-len(first) // most)]
+    return pd.DataFrame(rows), pd.DataFrame({"real": chosen.real.numpy(), "imaginary": chosen.imag.numpy()}).round(
+        _DECIMALS
+    )
 
 
 def draw_product(stack: Stack, stream: torch.Generator) -> Float[Tensor, "n n"]:

@@ -68,7 +68,8 @@ def follow(network: FeedForwardNetwork, lesson: Lesson, stream: torch.Generator)
         gradients: by moment ("at init", "after 1", "after 100", "after all"), what `block_gradients` gives, and
             `log_weight_gradient`, that of the block's last layer.
         layers: one row a layer: `layer`, `shape`, `log_update` = log |W_l - W_l(0)| / |W_l(0)| after the first epoch.
-        curve: one row every so many epochs, from 0 for the start: `epoch`, `loss`, `error`, on all training images.
+        curve: one row every so many epochs of a training, from 0 for the start: `epoch`, `loss`, `error`, on all
+            training images.
         settled: for each block the share of the training after which its representation stays as it will be.
     """
     found, probe = Followed(), lesson.images[: lesson.probe]
@@ -85,7 +86,7 @@ def follow(network: FeedForwardNetwork, lesson: Lesson, stream: torch.Generator)
             found.layers = _updates(network, weights)
         if done in times:
             features[done] = representations(network, probe)
-        if done % (each * lesson.every) == 0:
+        if lesson.updates and done % (each * lesson.every) == 0:
             loss, error = training_error(network, lesson.images, lesson.labels)
             found.curve.append({"epoch": done // each, "loss": loss, "error": error})
 
@@ -94,8 +95,7 @@ def follow(network: FeedForwardNetwork, lesson: Lesson, stream: torch.Generator)
         look(done)
     # A network that is not trained stands for all moments.
     last = ["after all"] if lesson.updates else [*_moments(lesson), "after all"]
-    for name in last:
-        found.gradients[name] = _gradients(network, probe, lesson.labels[: lesson.probe])
+    found.gradients |= dict.fromkeys(last, _gradients(network, probe, lesson.labels[: lesson.probe]))
     found.settled = settled_after(features)
     return found
 

@@ -1,7 +1,5 @@
 """Figures of the study: tables in, figures out."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
@@ -12,7 +10,7 @@ from gradstudy.plot import style, tracked
 from gradstudy.plot.drawing import Drawing
 from gradstudy.theory import balduzzi2017, he2015init
 
-DECADE = math.log(10)
+DECADE = np.log(10)
 FAMILIES = {
     "standard": ("standard initialisation", style.VERMILLION, "s"),
     "he": ("He's initialisation, ReLU", style.BLUE, "o"),
@@ -29,6 +27,7 @@ CURVES = {
     "orthogonal of gain 1, tanh": (style.SKY, ":"),
     "he, relu, batch norm": (style.GREEN, "-"),
 }
+CORRELATIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 INITIALISATIONS = ("standard", "glorot", "orthogonal", "he")
 NONLINEARITIES = {
     "sigmoid": (style.PURPLE, "^"),
@@ -57,25 +56,25 @@ def rates_against_laws(rates: pd.DataFrame) -> Drawing:
     with style.context():
         figure, axes = style.subplots(2, 1, height=4.4, sharex=True, height_ratios=[2, 1.2])
         laws = np.linspace(kept["predicted"].min() - 0.1, kept["predicted"].max() + 0.1, 400)
-        band = np.array([tolerance(law) for law in laws])
         axes[0].plot(laws, laws, color=style.BLACK, linewidth=0.8, zorder=0)
-        axes[1].fill_between(laws, -band, band, color="#DDDDDD", linewidth=0, label="tolerance")
+        axes[1].axhspan(-1, 1, color="#DDDDDD", linewidth=0, label="the law holds")
         axes[1].axhline(0, color=style.BLACK, linewidth=0.8)
         runs = [part for _, part in kept.groupby("run")]
         for part in runs:
             _mark(axes, part)
         handles = {label: handle for handle, label in zip(*axes[0].get_legend_handles_labels(), strict=True)}
         axes[0].legend(handles.values(), handles.keys())
-        axes[1].legend(loc="lower right")
+        axes[1].legend(loc="lower left")
         axes[0].set_ylabel("measured rate (nats per link)")
-        axes[1].set_ylabel("measured − law")
+        axes[1].set_ylim(-1.7, 1.7)
+        axes[1].set_ylabel("distance (tolerances)")
         axes[1].set_xlabel("law's rate (nats per link, squared norm)")
     return Drawing(
         figure,
         f"Rate of the mean squared gradient norm (annealed average) of n = {len(runs)} designs against their laws, "
         f"{_draws(kept.groupby('run')['network'].count(), 'networks a mark')}, with 95 % intervals over networks. "
-        "Below, the difference and the tolerance within which a law holds. Left of 0 gradients vanish with depth, "
-        "right of it they explode.",
+        "Below, the distance from the law in tolerances (5 % of the rate, at least 0.01 nats per "
+        "link). Left of 0 gradients vanish with depth, right of it they explode.",
         "Scatter plot: all marks on the diagonal, from strongly vanishing on the left to exploding on the right; the "
         "panel below shows differences within a grey band.",
     )
@@ -86,9 +85,11 @@ def _mark(axes, part: pd.DataFrame) -> None:
     kind = "batch" if row["normalisation"] == "batch" else row["initialisation"]
     label, color, marker = FAMILIES[kind if kind in FAMILIES else row["activation"]]
     rate = log_mean_estimate(part["log_backward"].tolist(), "", per=row["links"])
-    look = {"fmt": marker, "color": color, "label": label, "markersize": 3.5, "elinewidth": 0.8}
-    axes[0].errorbar(row["predicted"], rate.value, yerr=_error_bar(rate), **look)
-    axes[1].errorbar(row["predicted"], rate.value - row["predicted"], yerr=_error_bar(rate), **look)
+    look = {"fmt": marker, "color": color, "markersize": 3.5, "elinewidth": 0.8}
+    axes[0].errorbar(row["predicted"], rate.value, yerr=_error_bar(rate), label=label, **look)
+    unit = tolerance(row["predicted"])
+    gap = (rate.value - row["predicted"]) / unit
+    axes[1].errorbar(row["predicted"], gap, yerr=_error_bar(rate) / unit, **look)
 
 
 def gradient_by_layer(layers: pd.DataFrame) -> Drawing:
@@ -108,7 +109,13 @@ def gradient_by_layer(layers: pd.DataFrame) -> Drawing:
             back = rows["depth"] - rows["state"]
             inside = back <= 50
             values = {column: rows[column][inside] / 2 / DECADE for column in ("quenched", "low", "high")}
-            ax.plot(back[inside], values["quenched"], line, color=color, label=name)
+            ax.plot(
+                back[inside],
+                values["quenched"],
+                line,
+                color=color,
+                label=name.replace("relu", "ReLU").replace("he,", "He,"),
+            )
             ax.fill_between(back[inside], values["low"], values["high"], color=color, alpha=0.2, linewidth=0)
             shown.append(rows["n"].iloc[0])
         ax.set_xlabel("layers back from the output")
@@ -188,6 +195,7 @@ def typical_and_mean(rates: pd.DataFrame) -> Drawing:
                 label = label if first else None
                 ax.errorbar(width, estimate.value, _error_bar(estimate), fmt=marker, color=color, label=label)
         ax.set_xscale("log", base=2)
+        ax.set_xticks([32, 64, 128, 256, 512], ["32", "64", "128", "256", "512"])
         ax.set_xlabel("units a layer n")
         ax.set_ylabel("rate (nats per link,\nsquared norm)")
         ax.legend(fontsize=6.5)
@@ -239,6 +247,10 @@ def shattering_by_depth(shattering: pd.DataFrame) -> Drawing:
             ax.set_xscale("log", base=2)
             ax.set_yscale("log")
             ax.set_xticks(depths, [str(depth) for depth in depths])
+            low = ax.get_ylim()[0]
+            ticks = [tick for tick in CORRELATIONS if tick > low] if low > 0.01 else [10.0**-k for k in range(6)]
+            ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+            ax.minorticks_off()
             ax.set_xlabel("depth L (links)")
             ax.set_title(title)
             ax.legend(fontsize=6, loc="lower left")
@@ -249,8 +261,8 @@ def shattering_by_depth(shattering: pd.DataFrame) -> Drawing:
         "Correlation, over networks, of the gradients at two independent inputs against depth, with 95 % intervals "
         f"({_draws(counts, 'networks')}). Circles: ReLU networks as they are drawn; triangles: networks that keep the "
         "premise of the theorems, that two inputs are active together at a quarter of the units, in the first panel by "
-        "batch normalisation, in the others because slopes are drawn for each input. Mean field does without the "
-        "premise.",
+        "batch normalisation, in the others because slopes are drawn for each input. Mean field (infinite width) "
+        "does without the premise.",
         "Three panels of falling curves on logarithmic axes: triangles follow the theorems' lines, circles the dashed "
         "lines of mean field, above the law in the first two panels and below it in the third.",
     )
@@ -262,10 +274,10 @@ def _correlations(ax, part: pd.DataFrame) -> None:
     label, color, marker = ("premise kept", style.GREEN, "^") if premise else ("ReLU as drawn", style.BLUE, "o")
     for depth, rows in part.groupby("links"):
         estimate = jackknife_estimate(lambda kept, rows=rows: log_correlation(rows, kept), len(rows), "")
-        if math.isnan(estimate.low):
+        if np.isnan(estimate.low):
             continue
-        value = math.exp(estimate.value)
-        ends = [[value - math.exp(estimate.low)], [math.exp(estimate.high) - value]]
+        value = np.exp(estimate.value)
+        ends = [[value - np.exp(estimate.low)], [np.exp(estimate.high) - value]]
         first = depth == part["links"].min()
         ax.errorbar(depth, value, ends, fmt=marker, color=color, markersize=4, label=label if first else None)
 
@@ -282,19 +294,17 @@ def eigenvalues_of_products(eigenvalues: pd.DataFrame, products: pd.DataFrame) -
             ax.scatter(rows["real"], rows["imaginary"], 4, style.BLUE, linewidths=0, alpha=0.6, rasterized=True)
             ax.plot([-0.05, 0.05, 0.05, -0.05, -0.05], [-0.05, -0.05, 0.05, 0.05, -0.05], color=style.VERMILLION)
             ax.set_aspect("equal")
-            ax.set_xlim(-1.7, 1.7)
-            ax.set_ylim(-1.4, 1.4)
+            ax.set_xlim(-1.3, 1.3)
+            ax.set_ylim(-1.55, 1.3)
             ax.set_xlabel("Re λ")
             ax.set_title(f"{name.capitalize()}, {depth} factors")
             if len(of):
                 law = of["predicted_share"].iloc[0]
-                words = f"in the bin: {of['origin_share'].mean():.1%}" + (
-                    "" if math.isnan(law) else f" (law {law:.1%})"
-                )
-                largest = math.exp(of["log_largest"].mean())
-                ax.text(0, -1.32, f"{words}\nlargest singular value {largest:.1f}", ha="center", fontsize=6.5)
+                words = f"in the bin: {of['origin_share'].mean():.1%}" + ("" if np.isnan(law) else f" (law {law:.1%})")
+                largest = np.exp(of["log_largest"].mean())
+                ax.text(0, -1.5, f"{words}\nlargest singular value {largest:.1f}", ha="center", fontsize=6.5)
         axes[0].set_ylabel("Im λ")
-    outside = int((kept["real"].abs() > 1.7).sum())
+    outside = int((kept["real"].abs() > 1.3).sum())
     counts = found.groupby("run")["network"].count()
     return Drawing(
         figure,
@@ -481,8 +491,10 @@ def paths_by_length(path_lengths: pd.DataFrame) -> Drawing:
             moved = part.assign(**{name: part[name] - first for name in ("log_path", "low", "high")})
             _band(axes[0], part["length"], moved, "log_path", TENFOLD, color=color, linestyle=line, label=label)
             axes[1].plot(part["length"], _shares(part["log_mass"]), line, color=color)
-        counts = part["log_count"]
-        axes[1].plot(part["length"], _shares(counts), ":", color=style.BLACK, label="paths of that length")
+        counts = kept.drop_duplicates("length").sort_values("length")
+        axes[1].plot(
+            counts["length"], _shares(counts["log_count"]), ":", color=style.BLACK, label="paths of that length"
+        )
         axes[0].set_ylabel("log₁₀ |g| of a path, relative\nto the one through no branch")
         axes[1].set_ylabel("share of all paths' |g|")
         axes[0].legend(fontsize=6)
@@ -572,8 +584,8 @@ def tracked_training(tracked_layers: pd.DataFrame, tracked_states: pd.DataFrame)
         "Two trainings as gs.track saw them, one network each. Left: norm of the gradient of each layer's weights in a "
         f"plain network of {len(medians)} layers of sigmoid units, over {layers['step'].nunique()} steps; the first "
         f"layer's is 10^{medians.iloc[0] - medians.iloc[-1]:.1f} of the last's (medians). Right: norm of dL/dh at "
-        "every timestep of a recurrent network that learns to say at the end what came first; the first state's gradient is "
-        f"10^{before:.1f} of the last's before training and 10^{after:.1f} after {last} steps. The seed is one with "
+        "every timestep of a recurrent network that learns to say at the end what came first; the first state's "
+        f"gradient is 10^{before:.1f} of the last's before training and 10^{after:.1f} after {last} steps. The seed is one with "
         "which it learns; of three that were tried, one did not within 1,000 steps.",
         "Left, a line that falls by decades from the last layer to the first; right, a map that is dark at the early "
         "timesteps until the network has learnt, and bright from then on.",
