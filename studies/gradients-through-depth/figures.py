@@ -585,8 +585,8 @@ def tracked_training(tracked_layers: pd.DataFrame, tracked_states: pd.DataFrame)
         f"plain network of {len(medians)} layers of sigmoid units, over {layers['step'].nunique()} steps; the first "
         f"layer's is 10^{medians.iloc[0] - medians.iloc[-1]:.1f} of the last's (medians). Right: norm of dL/dh at "
         "every timestep of a recurrent network that learns to say at the end what came first; the first state's "
-        f"gradient is 10^{before:.1f} of the last's before training and 10^{after:.1f} after {last} steps. The seed is one with "
-        "which it learns; of three that were tried, one did not within 1,000 steps.",
+        f"gradient is 10^{before:.1f} of the last's before training and 10^{after:.1f} after {last} steps. The seed is "
+        "one with which it learns; of three that were tried, one did not within 1,000 steps.",
         "Left, a line that falls by decades from the last layer to the first; right, a map that is dark at the early "
         "timesteps until the network has learnt, and bright from then on.",
     )
