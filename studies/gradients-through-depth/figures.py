@@ -1,7 +1,5 @@
 """Figures of the study: tables in, figures out."""
 
-import math
-
 import numpy as np
 import pandas as pd
 
@@ -12,7 +10,7 @@ from gradstudy.plot import style
 from gradstudy.plot.drawing import Drawing
 from gradstudy.theory import balduzzi2017, he2015init
 
-DECADE = math.log(10)
+DECADE = float(np.log(10))
 FAMILIES = {
     "standard": ("standard initialisation", style.VERMILLION, "s"),
     "he": ("He's initialisation, ReLU", style.BLUE, "o"),
@@ -276,10 +274,10 @@ def _correlations(ax, part: pd.DataFrame) -> None:
     label, color, marker = ("premise kept", style.GREEN, "^") if premise else ("ReLU as drawn", style.BLUE, "o")
     for depth, rows in part.groupby("links"):
         estimate = jackknife_estimate(lambda kept, rows=rows: log_correlation(rows, kept), len(rows), "")
-        if math.isnan(estimate.low):
+        if np.isnan(estimate.low):
             continue
-        value = math.exp(estimate.value)
-        ends = [[value - math.exp(estimate.low)], [math.exp(estimate.high) - value]]
+        value = np.exp(estimate.value)
+        ends = [[value - np.exp(estimate.low)], [np.exp(estimate.high) - value]]
         first = depth == part["links"].min()
         ax.errorbar(depth, value, ends, fmt=marker, color=color, markersize=4, label=label if first else None)
 
@@ -302,10 +300,8 @@ def eigenvalues_of_products(eigenvalues: pd.DataFrame, products: pd.DataFrame) -
             ax.set_title(f"{name.capitalize()}, {depth} factors")
             if len(of):
                 law = of["predicted_share"].iloc[0]
-                words = f"in the bin: {of['origin_share'].mean():.1%}" + (
-                    "" if math.isnan(law) else f" (law {law:.1%})"
-                )
-                largest = math.exp(of["log_largest"].mean())
+                words = f"in the bin: {of['origin_share'].mean():.1%}" + ("" if np.isnan(law) else f" (law {law:.1%})")
+                largest = np.exp(of["log_largest"].mean())
                 ax.text(0, -1.5, f"{words}\nlargest singular value {largest:.1f}", ha="center", fontsize=6.5)
         axes[0].set_ylabel("Im λ")
     outside = int((kept["real"].abs() > 1.3).sum())
