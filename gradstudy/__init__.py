@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
+        "chains.depth": ["depth_chain"],
         "chains.time": ["time_chain"],
         "chains.hooked": ["chains"],
         "chains.chain": ["Chain"],

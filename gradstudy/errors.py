@@ -69,6 +69,22 @@ class LinkRangeError(GradstudyError, IndexError):
     """A link, start, stop or k outside the chain."""
 
 
+class UnknownStageError(GradstudyError, LookupError):
+    """A stage that the model does not have, or does not call exactly once."""
+
+
+class SkipError(UnsupportedModuleError):
+    """A path that leads around a stage: the states between which it runs are no chain."""
+
+
+class TooLargeError(GradstudyError, ValueError):
+    """A dense matrix, or more of an operator's spectrum, than fits into memory."""
+
+
+class ConvergenceError(GradstudyError, ArithmeticError):
+    """An iteration that did not reach the accuracy promised."""
+
+
 class OptionError(GradstudyError, ValueError):
     """An option that is not one of those offered."""
 
@@ -79,13 +95,6 @@ class ModelsError(GradstudyError, ValueError):
 
 class OutputError(GradstudyError, ValueError):
     """A model's output is not one number a row, or does not depend on its input."""
-
-
-class OperatorTooLargeError(GradstudyError, ValueError):
-    """More of an operator's spectrum than fits into memory."""
-
-
-# Studies
 
 
 class UnknownStudyError(GradstudyError, LookupError):

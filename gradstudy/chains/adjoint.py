@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -116,6 +117,14 @@ def adjoint(links: Links, direct: Scaled) -> Scaled:
             carry = _carried(links, start, result[:1])
         stop, stretch = start, _next_stretch(norms, stretch)
     return direct
+
+
+def adjoint_of_stages(links: Links, direct: Sequence[Scaled]) -> tuple[Scaled, ...]:
+    """The same recursion for states of different sizes, one `(1, batch, n_t)` each, every row on a scale of its own."""
+    totals = [direct[-1]]
+    for t in range(links.length, 0, -1):
+        totals.append(_carried(links, t, totals[-1]) + direct[t - 1])
+    return tuple(reversed(totals))
 
 
 def _carried(links: Links, t: int, total: Scaled) -> Scaled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from torch import Tensor
 from gradstudy.chains.adjoint import Scaled
 from gradstudy.chains.checks import check_index, check_partials, check_vectors, refuse_context, unsupported
 from gradstudy.chains.links import Links
+from gradstudy.chains.stage_links import StageLinks
 from gradstudy.errors import LossError, NonFiniteError
 
 Loss = Tensor | Callable[[Tensor], Tensor]
@@ -19,12 +21,13 @@ Loss = Tensor | Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """A network as a chain of maps s_0 -> s_1 -> ... -> s_T.
+    """A network as a chain of maps s_0 -> s_1 -> ... -> s_T, over time or over depth.
 
     Args:
         output: what the module returns as output, in its own layout; requires grad, so that a loss can be computed
             from it.
-        states: s_0 .. s_T, `(T + 1, batch, n)`, detached.
+        states: s_0 .. s_T, detached: over time `(T + 1, batch, n)`, over depth a tuple of T + 1 tensors, each in its
+            stage's own layout.
         links: the T maps' derivatives.
         names: T + 1 names of the states.
         method: how the links are differentiated.
@@ -39,17 +42,18 @@ class Chain:
         (10, (11, 2, 4), (2, 4, 4))
     """
 
-    output: Tensor
-    states: Float[Tensor, "states batch n"]
+    output: Any
+    states: Float[Tensor, "states batch n"] | tuple[Tensor, ...]
     links: Links
     names: tuple[str, ...]
     method: str
-    partials: Callable[[Tensor], Scaled] = field(repr=False)
+    partials: Callable[[Tensor], Scaled | tuple[Scaled, ...]] = field(repr=False)
     weight: Callable[[], Tensor] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        _, batch, size = self.states.shape
-        return f"Chain(T={self.length}, batch={batch}, n={size}, {self.dtype}, {self.method})"
+        sizes = sorted(set(self.sizes))
+        size = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}..{sizes[-1]}"
+        return f"Chain(T={self.length}, batch={self.rows}, n={size}, {self.dtype}, {self.method})"
 
     @property
     def length(self) -> int:
@@ -59,31 +63,61 @@ class Chain:
     @property
     def dtype(self) -> torch.dtype:
         """Dtype of states and links."""
-        return self.states.dtype
+        return self.states[0].dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Device of states and links."""
+        return self.states[0].device
+
+    @property
+    def rows(self) -> int:
+        """Rows that the links keep apart: the batch, or 1 if the batch is coupled."""
+        return self.links.rows if isinstance(self.links, StageLinks) else len(self.states[0])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Components n_t of one row of each state, T + 1 numbers."""
+        if isinstance(self.links, StageLinks):
+            return self.links.sizes
+        return (self.states[0].shape[1],) * len(self.states)
+
+    def square_size(self) -> int:
+        """n of a chain whose states are all of one size.
+
+        Raises:
+            UnsupportedModuleError: they are not.
+        """
+        if len(set(self.sizes)) > 1:
+            raise unsupported(
+                f"states of different sizes, {listed_sizes(self)}",
+                "states of one size, that is square links",
+                "name stages between equal shapes (depth_chain(..., stages=[...])), or use product_spectrum and "
+                "jacobian_spectra, which take any links",
+            )
+        return self.sizes[0]
 
     def jvp(self, t: int, v: Tensor) -> Tensor:
         """J_t v, J_t = d s_t / d s_{t-1}.
 
         Args:
             t: 1 .. T.
-            v: `(batch, n_in)`, or a block of k vectors `(batch, n_in, k)`.
+            v: `(batch, n_in)`, or a block of k vectors `(batch, n_in, k)`; over depth also in the state's own layout.
 
         Returns:
-            `(batch, n_out)` or `(batch, n_out, k)`.
+            `(batch, n_out)` or `(batch, n_out, k)`; for v in the layout of s_{t-1}, in that of s_t.
 
         Raises:
             LinkRangeError: t is not a link of the chain.
             InputShapeError, DTypeError, NonFiniteError: v is not of that shape or dtype, or not finite.
         """
         self._check(t)
-        check_vectors("v", v, self.states[0])
-        return self.links.jvp(t, v)
+        return self._product("v", v, t - 1, t, self.links.jvp)
 
     def vjp(self, t: int, u: Tensor) -> Tensor:
         """J_t^T u, J_t = d s_t / d s_{t-1}; shapes and errors as for `jvp`."""
         self._check(t)
-        check_vectors("u", u, self.states[0])
-        return self.links.vjp(t, u)
+        return self._product("u", u, t, t - 1, self.links.vjp)
 
     def jacobian(self, t: int) -> Float[Tensor, "batch n_out n_in"]:
         """Dense J_t = d s_t / d s_{t-1} for each row of the batch, t = 1 .. T."""
@@ -91,7 +125,7 @@ class Chain:
         return self.links.jacobians(t - 1, t)[0]
 
     def direct_partials(self, loss: Loss) -> Scaled:
-        """Partials of the loss with respect to each state with all later states held.
+        """Partials of the loss with respect to each state with all later states held; of a chain over time.
 
         Args:
             loss: a scalar computed from `output`, or a callable of it.
@@ -100,14 +134,35 @@ class Chain:
             LossError: the loss is not a scalar, is not differentiable, or does not depend on the chain.
             NonFiniteError: the loss, or one of its partials, is NaN or infinite.
         """
+        partials = self.partials(self._evaluated(loss))
+        assert isinstance(partials, Scaled), "a chain over depth has direct_partials_of_stages"
+        check_partials(partials.scaled)
+        return partials
+
+    def direct_partials_of_stages(self, loss: Loss) -> tuple[Scaled, ...]:
+        """The same of a chain over depth, one `(1, batch, n_t)` a state."""
+        partials = self.partials(self._evaluated(loss))
+        assert not isinstance(partials, Scaled), "a chain over time has direct_partials"
+        check_partials([partial.scaled for partial in partials])
+        return partials
+
+    def _evaluated(self, loss: Loss) -> Tensor:
         refuse_context()
         if callable(loss) and not isinstance(loss, Tensor):
             with torch.enable_grad():
                 loss = loss(self.output)
         check_loss(loss)
-        partials = self.partials(loss)
-        check_partials(partials.scaled)
-        return partials
+        return loss
+
+    def _product(
+        self, name: str, vectors: Tensor, given: int, made: int, product: Callable[[int, Tensor], Tensor]
+    ) -> Tensor:
+        """A product of link max(given, made) with vectors at one of its states."""
+        own = isinstance(vectors, Tensor) and vectors.shape == self.states[given].shape
+        flat = vectors.reshape(self.rows, -1) if own else vectors
+        check_vectors(name, flat, (self.rows, self.sizes[given]), self.dtype)
+        found = product(max(given, made), flat)
+        return found.reshape(self.states[made].shape) if own else found
 
     def _check(self, t: int) -> None:
         check_index("link t", t, 1, self.length, "link t maps state t-1 to state t; count links from 1")
@@ -121,6 +176,12 @@ def check_chain(chain: object) -> None:
             "a Chain",
             "make one with gs.time_chain(module, inputs), or take one by name from gs.chains(model, ...)",
         )
+
+
+def listed_sizes(chain: Chain) -> str:
+    """The names and sizes of the states, or of the first of them."""
+    shown = [f"{name} {size}" for name, size in zip(chain.names[:8], chain.sizes, strict=False)]
+    return ", ".join(shown) + (", ..." if len(chain.names) > 8 else "")
 
 
 def check_loss(loss: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -37,10 +39,10 @@ def check_tensor(name: str, value: object, dtype: torch.dtype) -> Tensor:
     return value
 
 
-def check_vectors(name: str, value: object, state: Tensor) -> None:
-    """Raise a named error unless the value is one vector, or a block of k vectors, a row of the state."""
-    batch, size = state.shape
-    value = check_tensor(name, value, state.dtype)
+def check_vectors(name: str, value: object, shape: tuple[int, int], dtype: torch.dtype) -> None:
+    """Raise a named error unless the value is one vector, or a block of k vectors, a row: `shape` is (batch, n)."""
+    batch, size = shape
+    value = check_tensor(name, value, dtype)
     if value.shape[:2] != (batch, size) or value.dim() > 3:
         raise InputShapeError(
             f"{name} of shape {tuple(value.shape)}",
@@ -109,12 +111,15 @@ def check_states(states: Tensor) -> None:
         )
 
 
-def check_partials(partials: Tensor) -> None:
-    """Raise NonFiniteError naming the first timestep at which the loss's derivative is not finite."""
-    first = _first_not_finite(partials)
+def check_partials(partials: Tensor | Sequence[Tensor]) -> None:
+    """Raise NonFiniteError naming the first state at which the loss's derivative is not finite."""
+    if isinstance(partials, Tensor):
+        first = _first_not_finite(partials)
+    else:
+        first = next((t for t, partial in enumerate(partials) if not bool(torch.isfinite(partial).all())), None)
     if first is not None:
         raise NonFiniteError(
-            f"the loss's derivative with respect to the state at timestep t={first} is not finite",
+            f"the loss's derivative with respect to the state t={first} is not finite",
             needed="a loss that is differentiable at these outputs",
             why="every gradient before it would be NaN",
             remedy="look for roots, logarithms or divisions of 0 between the output and the loss",

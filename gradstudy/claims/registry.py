@@ -21,6 +21,10 @@ MODULES = (
     "balduzzi2017",
     "saxe2014",
     "neychev2019nonlinearity",
+    "he2015",
+    "he2016",
+    "veit2016",
+    "neychev2019depth",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 

@@ -1,11 +1,13 @@
-"""Claims Y1 and Y2 of Yang et al., A mean field theory of batch normalization, ICLR 2019: at initialisation."""
+"""Claims Y1, Y2 and Y4 of Yang et al., A mean field theory of batch normalization, ICLR 2019."""
 
 from __future__ import annotations
 
 import math
 
 from gradstudy.claims.claim import Claim, Region
+from gradstudy.claims.conditions import TOLERANCE
 from gradstudy.claims.depth import REPLICATE, annealed_gaps, controls
+from gradstudy.claims.families import ISOMETRY, PER_LAYER, TRAINED, means, planted
 from gradstudy.theory.yang2019 import LARGE_BATCH
 
 _PLANT = "every link hands back its gradient times a factor that changes the rate by"
@@ -58,5 +60,23 @@ CLAIMS = (
         replicate=REPLICATE,
         measure=annealed_gaps(["rows"]),
         controls=controls("bn-linear-slightly-off", "bn-linear-off", _PLANT, "0.004", "0.018"),
+    ),
+    Claim(
+        id="Y4",
+        source="yang2019: Fig. 3",
+        source_status="read",
+        kind="rate",
+        statement="After one step of SGD the exploding gradients of a network with batch normalisation equilibrate: "
+        "the norms of the weights' gradients are equal in all layers.",
+        setting="Plain fully connected ReLU networks of 52 layers of 128 units with batch normalisation, He's "
+        "initialisation, 8 networks a learning rate, one update on 128 images of Fashion-MNIST (14 × 14) at rates 0.1 "
+        "and 1. The number is the rate of log |dL/dW_l| on its way back over the 50 inner layers after that update, on "
+        "128 images; equal means within 0.01 nats per layer. The source names no rate here, so both are asked. Why it "
+        "should be so: behind a normalisation a weight's gradient goes as 1/|W|, and a step much longer than the "
+        "weight makes |W| proportional to the gradient.",
+        region=Region(-TOLERANCE, TOLERANCE),
+        replicate=TRAINED,
+        measure=means("moment_rates", "weight_rate", ["learning_rate"], PER_LAYER, moment="after 1"),
+        controls=planted("nearly-equal", "not-equal", ISOMETRY, ("+0.005 nats a layer", "+0.015 nats a layer")),
     ),
 )

@@ -125,3 +125,35 @@ def plain_product_svd(module: nn.RNNBase, inputs: Tensor) -> Tensor:
         for h in output:
             product = (1 - h**2)[:, :, None] * (weight @ product)
         return torch.linalg.svdvals(product).log()
+
+
+def dense_jacrev_svd(part: nn.Module, image: Tensor, k: int) -> Tensor:
+    """The k largest singular values of a network's Jacobian at one image, from the dense Jacobian by jacrev."""
+    with torch.no_grad():
+        jacobian = torch.func.jacrev(lambda x: part(x).flatten(), chunk_size=256)(image)
+        return torch.linalg.svdvals(jacobian.flatten(1))[:k]
+
+
+def training_step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> Tensor:
+    """One step of training, with nothing measured."""
+    loss = nn.functional.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def step_with_naive_hooks(
+    model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor
+) -> dict[str, float]:
+    """The same step with a hook on every parameter that reads its gradient's norm by .item()."""
+    norms: dict[str, float] = {}
+
+    def keep(name: str) -> Callable[[Tensor], None]:
+        return lambda grad: norms.update({name: grad.norm().item()})
+
+    handles = [parameter.register_hook(keep(name)) for name, parameter in model.named_parameters()]
+    training_step(model, optimizer, images, labels)
+    for handle in handles:
+        handle.remove()
+    return norms

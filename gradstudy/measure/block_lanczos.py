@@ -14,18 +14,28 @@ Product = Callable[[Tensor], Tensor]
 # them bounds the error.
 _SPARE = 4
 # A check costs as much as several blocks.
-_CHECKS = (8, 12, 16, 20, 24)
+_CHECKS = (8, 12, 16, 20, 24, 32, 40, 48, 64)
+_MOST_BLOCKS = 24
 
 
 @dataclass(frozen=True, eq=False)
 class Largest:
-    """The k largest singular values, `(rows, k)`, and which rows have converged, `(rows,)`."""
+    """The k largest singular values.
+
+    Args:
+        values: descending, `(rows, k)`.
+        converged: which rows have reached the tolerance, `(rows,)`.
+        error: bound on the error of sigma_k^2 relative to it, `(rows,)`, float64.
+    """
 
     values: Tensor
     converged: Tensor
+    error: Tensor
 
 
-def largest_singular_values(jvp: Product, vjp: Product, start: Tensor, k: int, tolerance: float) -> Largest:
+def largest_singular_values(
+    jvp: Product, vjp: Product, start: Tensor, k: int, tolerance: float, most_blocks: int = _MOST_BLOCKS
+) -> Largest:
     """The k largest singular values of each row's matrix A, by block Lanczos on A^T A with full orthogonalisation.
 
     A Krylov basis V of blocks is built from the start; the values are those of A V (Rayleigh and Ritz). With theta =
@@ -38,6 +48,7 @@ def largest_singular_values(jvp: Product, vjp: Product, start: Tensor, k: int, t
         start: a random orthonormal block, `(rows, n, p)`, p = k + 4.
         k: how many.
         tolerance: on the relative error in theta.
+        most_blocks: of the basis, at which rows that have not converged are given up.
 
     Cost: one product with A and one with A^T a block, 8 to 20 blocks as a rule; memory of three bases.
 
@@ -45,10 +56,10 @@ def largest_singular_values(jvp: Product, vjp: Product, start: Tensor, k: int, t
     """
     basis, images, normal = start, jvp(start), start[..., :0]
     image = images
-    for blocks in range(1, _CHECKS[-1] + 1):
+    for blocks in range(1, most_blocks + 1):
         back = vjp(image)
         normal = torch.cat([normal, back], -1)
-        full = blocks == _CHECKS[-1] or basis.shape[-1] + start.shape[-1] > basis.shape[1]
+        full = blocks == most_blocks or basis.shape[-1] + start.shape[-1] > basis.shape[1]
         if blocks in _CHECKS or full:
             found = _ritz(basis, images, normal, k, tolerance)
             if full or bool(found.converged.all()):
@@ -75,7 +86,8 @@ def _ritz(basis: Tensor, images: Tensor, normal: Tensor, k: int, tolerance: floa
     error = torch.minimum(size, size**2 / gap.clamp(min=1e-300))
     # Below that the squares underflow and their residuals with them, unless nothing came out at all.
     sized = (theta[:, k - 1] > torch.finfo(basis.dtype).tiny / tolerance**2) | ~images.flatten(1).any(1)
-    return Largest(theta[:, :k].sqrt().to(basis.dtype), (error <= tolerance * theta[:, k - 1]) & sized)
+    error = error / theta[:, k - 1].clamp(min=1e-300)
+    return Largest(theta[:, :k].sqrt().to(basis.dtype), (error <= tolerance) & sized, error)
 
 
 def _next_block(basis: Tensor, back: Tensor) -> Tensor:

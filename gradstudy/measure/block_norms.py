@@ -85,7 +85,7 @@ def block_norms(chain: Chain) -> BlockNorms:
             why="only an LSTM's state has the two halves h and c",
             remedy="use gs.jacobian_spectra for the whole link",
         )
-    size = chain.states.shape[-1] // 2
+    size = chain.sizes[0] // 2
     found: list[list[Tensor]] = []
     with torch.no_grad():
         for start, stop in chunks(chain, 0, chain.length):

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gradstudy.chains.checks import check_index
-from gradstudy.errors import OperatorTooLargeError, OptionError
+from gradstudy.errors import OptionError, TooLargeError
 from gradstudy.measure.convolution import Convolution, convolution
 from gradstudy.measure.deflated_lanczos import largest_singular_values
 from gradstudy.measure.result import Result, tidy
@@ -102,7 +102,7 @@ def convolution_spectrum(
         UnsupportedModuleError: a transposed or other module, or a convolution with a forward of its own.
         InputShapeError: input_size is not one image that the module takes.
         LinkRangeError: k is not between 1 and min(n_out, n_in).
-        OperatorTooLargeError: more values asked for than products alone give, of more than 4,096 inputs.
+        TooLargeError: more values asked for than products alone give, of more than 4,096 inputs.
         OptionError: another method.
         DTypeError, NonFiniteError: weights that cannot be measured.
 
@@ -209,10 +209,10 @@ def _dense(operator: Convolution) -> Tensor:
     return torch.linalg.svdvals(factor)
 
 
-def _too_large(operator: Convolution, k: int) -> OperatorTooLargeError:
+def _too_large(operator: Convolution, k: int) -> TooLargeError:
     gigabytes = operator.inputs * operator.outputs * 8 / 1e9
     most = min(operator.inputs, operator.outputs) // _MUCH
-    return OperatorTooLargeError(
+    return TooLargeError(
         f"{k} singular values of an operator of {operator.inputs} inputs and {operator.outputs} outputs",
         needed=f"at most {_DENSE} inputs, or k <= {most}",
         why=f"so many values need the dense matrix, of {gigabytes:.3g} GB in float64, and as much again for its SVD",

@@ -9,12 +9,15 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from gradstudy.chains.depth import depth_chain
 from gradstudy.chains.time import time_chain
 from gradstudy.measure import baselines
 from gradstudy.measure.gradient_norms import GradientNorms, gradient_norms
 from gradstudy.measure.lyapunov_exponents import lyapunov_exponents
-from gradstudy.measure.product_spectrum import product_spectrum
+from gradstudy.measure.product_spectrum import ProductSpectrum, product_spectrum
 from gradstudy.measure.timing import Action, peak_tensor_bytes, time_ratios
+from gradstudy.models.feedforward import draw_feedforward
+from gradstudy.models.he2015 import cifar_network
 
 Case = tuple[nn.RNNBase, Tensor]
 
@@ -56,6 +59,26 @@ def cost(quantity: str, size: Size, *, rounds: int, stepped: bool = True, seed: 
     if not stepped:
         others = {name: action for name, action in others.items() if not name.startswith("stepped")}
     return time_ratios(ours, others, rounds=rounds)
+
+
+def cost_of_largest_values(*, k: int = 10, rounds: int, seed: int = 0) -> pd.DataFrame:
+    """Running time of the k largest singular values of a Jacobian from an image to 16,384 numbers, over the dense way.
+
+    The Jacobian is that of the first convolution, normalisation and block of a ResNet-20 for CIFAR-10 (eval mode,
+    float32), at one random image of 3 x 32 x 32.
+
+    Returns:
+        See `timing.time_ratios`; and `peak_bytes`: the most that tensors of ours held at once, the whole call.
+    """
+    network = draw_feedforward(cifar_network(20), seed=seed).float().eval()
+    part = nn.Sequential(network.stem, network.blocks[0])
+    image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+
+    def ours() -> ProductSpectrum:
+        return product_spectrum(depth_chain(part, image), k=k)
+
+    others = {"jacrev in chunks, dense SVD": lambda: baselines.dense_jacrev_svd(part, image, k)}
+    return time_ratios(ours, others, rounds=rounds).assign(peak_bytes=peak_tensor_bytes(ours))
 
 
 def memory(size: Size, *, seed: int = 0) -> pd.DataFrame:

@@ -11,18 +11,18 @@ from gradstudy.chains.chain import Chain
 
 def jacobians(chain: Chain) -> Tensor:
     """All dense Jacobians, `(T, batch, n_out, n_in)`, one unit vector after another through `chain.jvp`."""
-    size = chain.states.shape[-1]
+    size = chain.square_size()
     columns = []
     for t in range(1, chain.length + 1):
-        basis = torch.eye(size, dtype=chain.dtype, device=chain.states.device).expand(chain.states.shape[1], size, size)
+        basis = torch.eye(size, dtype=chain.dtype, device=chain.device).expand(chain.rows, size, size)
         columns.append(torch.stack([chain.jvp(t, basis[:, i]) for i in range(size)], dim=-1))
     return torch.stack(columns)
 
 
 def jacobian_product(chain: Chain, start: int = 0, stop: int | None = None) -> Tensor:
-    """The plain product J_stop ... J_{start+1} in the chain's own dtype, `(batch, n, n)`; it under- and overflows."""
-    size = chain.states.shape[-1]
-    product = torch.eye(size, dtype=chain.dtype, device=chain.states.device).expand(chain.states.shape[1], size, size)
+    """The plain product J_stop ... J_{start+1} in the chain's own dtype, `(batch, n_out, n_in)`; it may underflow."""
+    size = chain.sizes[start]
+    product = torch.eye(size, dtype=chain.dtype, device=chain.device).expand(chain.rows, size, size)
     for t in range(start + 1, (chain.length if stop is None else stop) + 1):
         product = chain.jacobian(t) @ product
     return product
@@ -38,8 +38,8 @@ def jacobian_moments(chain: Chain, start: int = 0, stop: int | None = None) -> t
 
 def log_flow(chain: Chain, norm: int | str = 2) -> Tensor:
     """log |d s_t / d s_k| for all t >= k, every plain product formed anew; -inf for t < k; `(T + 1, T + 1, batch)`."""
-    states, batch, _ = chain.states.shape
-    found = torch.full((states, states, batch), -torch.inf, dtype=torch.float64, device=chain.states.device)
+    states, batch = len(chain.states), chain.rows
+    found = torch.full((states, states, batch), -torch.inf, dtype=torch.float64, device=chain.device)
     for t in range(states):
         for k in range(t + 1):
             found[t, k] = torch.linalg.matrix_norm(jacobian_product(chain, k, t).double(), norm).log()
@@ -58,7 +58,7 @@ def total_gradients(chain: Chain, direct: Tensor) -> Tensor:
 
 def lyapunov_exponents(chain: Chain, basis: Tensor, burn_in: int = 0) -> Tensor:
     """Mean of log |diag R_t| over the links after the burn-in, with a QR at every link, `(batch, k)`."""
-    growth = torch.zeros(chain.states.shape[1], basis.shape[1], dtype=torch.float64, device=basis.device)
+    growth = torch.zeros(chain.rows, basis.shape[1], dtype=torch.float64, device=basis.device)
     frame = torch.linalg.qr(basis)[0].expand(len(growth), *basis.shape)
     for t, jacobian in enumerate(jacobians(chain).double(), start=1):
         frame, factor = torch.linalg.qr(jacobian @ frame)

@@ -234,11 +234,11 @@ def gradient_flow(chain: Chain, every: int = 1, norm: str = "spectral") -> Gradi
 
 def _log_norms(chain: Chain, every: int, norm: str) -> Tensor:
     """Row i of the result is filled when the block has reached time i * every; then the next start joins it."""
-    _, batch, size = chain.states.shape
+    batch, size = chain.rows, chain.square_size()
     links, count = chain.links.double(), chain.length // every + 1
     together = max(1, _TOGETHER // (batch * size * size))
-    result = torch.full((count, count, batch), -torch.inf, dtype=torch.float64, device=chain.states.device)
-    identity = torch.eye(size, dtype=torch.float64, device=chain.states.device).expand(batch, size, size)
+    result = torch.full((count, count, batch), -torch.inf, dtype=torch.float64, device=chain.device)
+    identity = torch.eye(size, dtype=torch.float64, device=chain.device).expand(batch, size, size)
     block, log_scale = identity, torch.zeros_like(result[:1, 0])
     result[0, 0] = _NORMS[norm](identity)
     for first, last in chunks(chain, 0, every * (count - 1)):

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradstudy.chains.adjoint import Scaled, adjoint
+from gradstudy.chains.adjoint import Scaled, adjoint, adjoint_of_stages
 from gradstudy.chains.chain import Chain, Loss, check_chain
 from gradstudy.chains.lstm import LSTMLinks
+from gradstudy.chains.stage_links import StageLinks
 from gradstudy.measure.result import LN10, Result, tidy
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class GradientNorms(Result):
         log_norm_hidden: LSTM: of dL/dh_t with c_t held, `(T + 1, batch)`; None for others.
         log_norm_cell: LSTM: of dL/dc_t with h_t held; at t = T it is -inf for a loss on h_T.
         log_norm_cell_total: LSTM: of dL/dc_t with c_t's path through h_t, which is what autograd's `c_t.grad` holds.
+        names: of the states over depth; None over time.
     """
 
     log_norm: Float[Tensor, "states batch"]
@@ -36,10 +38,16 @@ class GradientNorms(Result):
     log_norm_hidden: Float[Tensor, "states batch"] | None = None
     log_norm_cell: Float[Tensor, "states batch"] | None = None
     log_norm_cell_total: Float[Tensor, "states batch"] | None = None
+    names: tuple[str, ...] | None = None
 
     def to_frame(self, log10: bool = False) -> pd.DataFrame:
-        """One row a state and batch row: `t`, `row`, `log_norm` (or `log10_norm`), and an LSTM's three readings."""
+        """One row a state and batch row: `t`, `row`, `log_norm` (or `log10_norm`), and an LSTM's three readings.
+
+        Over depth also `state`, its name.
+        """
         frame = tidy(self.log_norm, ("t", "row"), "log_norm", log10)
+        if self.names is not None:
+            frame["state"] = [self.names[t] for t in frame["t"]]
         for name in ("log_norm_hidden", "log_norm_cell", "log_norm_cell_total"):
             reading = getattr(self, name)
             if reading is not None:
@@ -71,7 +79,7 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
     of its two blocks, each with the other held, and `.log_norm_cell_total` adds c_t's path through h_t.
 
     Args:
-        chain: from `time_chain` or `chains`.
+        chain: from `time_chain`, `chains` or `depth_chain`.
         loss: a scalar computed from `chain.output` (or from `chains(...).result`), or a callable of `chain.output`.
 
     Returns:
@@ -97,11 +105,23 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
     """
     check_chain(chain)
     with torch.no_grad():
+        if isinstance(chain.links, StageLinks):
+            by_stage = adjoint_of_stages(chain.links, chain.direct_partials_of_stages(loss))
+            log_norm = torch.cat([_of_each_row(gradient, chain) for gradient in by_stage])
+            total = torch.logsumexp(2 * log_norm, dim=1) / 2
+            return GradientNorms(chain.method, chain.dtype, log_norm, total, names=chain.names)
         gradients = adjoint(chain.links, chain.direct_partials(loss))
         log_norm = gradients.log_norm
-        total = torch.logsumexp(2 * log_norm, dim=1) / 2
         readings = _cell_readings(chain.links, gradients) if isinstance(chain.links, LSTMLinks) else ()
+        total = torch.logsumexp(2 * log_norm, dim=1) / 2
     return GradientNorms(chain.method, chain.dtype, log_norm, total, *readings)
+
+
+def _of_each_row(gradient: Scaled, chain: Chain) -> Tensor:
+    """Log norms of the rows of one state's gradient, of a coupled batch too, `(1, batch)`."""
+    batch = {len(state) for state in chain.states}
+    rows = batch.pop() if len(batch) == 1 else 1
+    return Scaled(gradient.scaled.reshape(1, rows, -1), gradient.log_scale.expand(1, rows)).log_norm
 
 
 def _cell_readings(links: LSTMLinks, gradients: Scaled) -> tuple[Tensor, Tensor, Tensor]:

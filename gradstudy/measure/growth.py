@@ -23,7 +23,7 @@ def tangent_growth(chain: Chain, start: int = 0, *, stream: torch.Generator) -> 
 
     Cost: T Jacobian-vector products.
     """
-    vector = torch.randn(chain.states.shape[1:], generator=stream, dtype=torch.float64).to(chain.states.device)
+    vector = torch.randn((chain.rows, chain.sizes[0]), generator=stream, dtype=torch.float64).to(chain.device)
     links = chain.links.double()
     total = torch.zeros_like(vector[:, 0])
     with torch.no_grad():

@@ -131,22 +131,12 @@ def jacobian_moments(
     return JacobianMoments(method, chain.dtype, *found, start, stop, probes)
 
 
-def _rows(chain: Chain) -> int:
-    """Rows that the links keep apart."""
-    return len(chain.states[0])
-
-
-def _size(chain: Chain, t: int) -> int:
-    """Components of one row of state t."""
-    return chain.states[t][0].numel()
-
-
 def _blocks(chain: Chain, steps: range, probes: int, seed: int) -> list[Tensor]:
     """Random signs, `(rows, n, k)` each, so many at once as memory allows."""
-    rows, size = _rows(chain), _size(chain, steps[0] - 1)
-    widest = max(_size(chain, t) for t in (steps[0] - 1, *steps))
+    rows, size = chain.rows, chain.sizes[steps[0] - 1]
+    widest = max(chain.sizes[t] for t in (steps[0] - 1, *steps))
     step = max(1, _TOGETHER // (rows * widest))
-    signs = (_signs(rows, size, seed, probe).to(chain.states[0].device, chain.dtype) for probe in range(probes))
+    signs = (_signs(rows, size, seed, probe).to(chain.device, chain.dtype) for probe in range(probes))
     every = list(signs)
     return [torch.stack(every[i : i + step], -1) for i in range(0, probes, step)]
 

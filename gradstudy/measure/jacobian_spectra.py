@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import torch
 from jaxtyping import Complex, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradstudy.chains.chain import Chain, check_chain
 from gradstudy.chains.checks import check_index
 from gradstudy.chains.closed_form import ClosedFormLinks
+from gradstudy.chains.stage_links import StageLinks
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.measure.block_lanczos import largest_singular_values, spare_block
 from gradstudy.measure.graded import random_basis
+from gradstudy.measure.matrix_free import is_large, largest_values, link_operator
 from gradstudy.measure.result import Result, tidy
 from gradstudy.measure.stream import chunks
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 # Numbers of the dense Jacobians held at once: 256 MB in float64.
 _CHUNK = 2**25
-# From this size on the k largest come from products with the link alone, if k is much smaller.
-_LARGE = 512
 _LARGE_CHUNK = 2**25 // 512  # rows times n, of bases of some hundred vectors
 # Relative error in sigma^2 at which a row's largest values have converged.
 _TOLERANCE = {torch.float64: 1e-9}
@@ -37,21 +37,29 @@ class JacobianSpectra(Result):
     """Singular values, and eigenvalues on request, of every one-step Jacobian.
 
     Args:
-        singular_values: of J_t = d s_t / d s_{t-1}, descending, `(T, batch, min(n_in, n_out) or k)`.
+        singular_values: of J_t = d s_t / d s_{t-1}, descending, `(T, batch, min(n_in, n_out) or k)`; links over depth
+            that have fewer than the others read NaN behind their last.
         eigenvalues: complex eigenvalues, by descending modulus, `(T, batch, n)`; None unless asked for.
+        names: of the stages over depth; None over time.
     """
 
     singular_values: Float[Tensor, "links batch k"]
     eigenvalues: Complex[Tensor, "links batch n"] | None = None
+    names: tuple[str, ...] | None = None
 
     def to_frame(self, log10: bool = False) -> pd.DataFrame:
-        """One row a link, batch row and value: `t` (from 1), `row`, `index`, `singular_value` (or its log10)."""
+        """One row a link, batch row and value: `t` (from 1), `row`, `index`, `singular_value` (or its log10).
+
+        Over depth also `stage`, its name.
+        """
         frame = tidy(self.singular_values, ("t", "row", "index"), "singular_value")
+        if self.names is not None:
+            frame["stage"] = [self.names[t] for t in frame["t"]]
         frame["t"] += 1
         if log10:
             frame["log10_singular_value"] = tidy(self.singular_values.log10(), ("t", "r", "i"), "v")["v"]
             frame = frame.drop(columns="singular_value")
-        return frame
+        return frame.dropna(ignore_index=True) if bool(self.singular_values.isnan().any()) else frame
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Singular values over t: largest, median, smallest."""
@@ -61,7 +69,8 @@ class JacobianSpectra(Result):
 
     def _summary(self) -> str:
         links, batch, k = self.singular_values.shape
-        low, high = self.singular_values[..., -1].min().item(), self.singular_values[..., 0].max().item()
+        there = self.singular_values[~self.singular_values.isnan()]
+        low, high = there.min().item(), there.max().item()
         return f"T={links}, batch={batch}, {k} values from {low:.3g} to {high:.3g}"
 
 
@@ -80,7 +89,9 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
         LinkRangeError: k is not between 1 and min(n_in, n_out).
         UnsupportedModuleError: eigenvalues of links that are not square.
 
-    Cost: dense Jacobians of all links in chunks of at most 256 MB, one dense SVD each (O(n^3)). With k and n > 512
+    Cost: over depth, link by link, the products that the smaller side asks for and one dense SVD, or, with k and more
+    than 512 components on either side, block Lanczos on products as below (ARPACK for what does not converge in it).
+    Over time dense Jacobians of all links in chunks of at most 256 MB, one dense SVD each (O(n^3)). With k and n > 512
     (and a closed form), block Lanczos on products with the links, which are never formed: some 16 products with
     k + 4 vectors each, within 5e-10 (float64) or 5e-6 (float32) relative; rows that do not get there are done densely.
 
@@ -91,10 +102,13 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
         (10, 2, 4)
     """
     check_chain(chain)
-    if k is not None:
-        size = chain.states.shape[-1]
-        check_index("k", k, 1, size, f"the Jacobian is {size} x {size}; leave k out for all its values")
     links = chain.links
+    if k is not None:
+        size = max(map(min, chain.sizes, chain.sizes[1:]))
+        check_index("k", k, 1, size, f"a Jacobian here has at most {size} singular values; leave k out for all")
+    if isinstance(links, StageLinks):
+        with torch.no_grad():
+            return _of_stages(chain, k, eigenvalues)
     if k is not None and not eigenvalues and _few(chain, k) and isinstance(links, ClosedFormLinks):
         with torch.no_grad():
             return JacobianSpectra(f"{chain.method}, block Lanczos", chain.dtype, _largest(chain, links, k))
@@ -111,21 +125,46 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
     )
 
 
+def _of_stages(chain: Chain, k: int | None, eigenvalues: bool) -> JacobianSpectra:
+    """Link after link: each has a shape of its own, and takes the cheaper of the two ways."""
+    values, found, free = [], [], list[str]()
+    for t in range(1, chain.length + 1):
+        if is_large(chain.sizes[t - 1], chain.sizes[t], k) and not eigenvalues:
+            assert k is not None
+            values.append(largest_values(link_operator(chain, t), k)[0])
+            free.append(chain.names[t])
+            continue
+        jacobian = chain.jacobian(t)
+        _check(jacobian, eigenvalues)
+        values.append(torch.linalg.svdvals(jacobian)[..., :k])
+        if eigenvalues:
+            found.append(_by_modulus(torch.linalg.eigvals(jacobian)))
+    how = f"block Lanczos ({', '.join(free)})" if free else "dense SVD"
+    return JacobianSpectra(
+        f"{chain.method}, {how}", chain.dtype, _padded(values), _padded(found) if eigenvalues else None, chain.names[1:]
+    )
+
+
+def _padded(rows: list[Tensor]) -> Tensor:
+    """`(rows, k_t)` each, as one tensor with NaN for what a smaller link does not have."""
+    width = max(row.shape[-1] for row in rows)
+    return torch.stack([nn.functional.pad(row, (0, width - row.shape[-1]), value=torch.nan) for row in rows])
+
+
 def _few(chain: Chain, k: int) -> bool:
     """Whether k of that many singular values are cheaper from products with the link."""
-    size = chain.states.shape[-1]
-    return size > _LARGE and 16 * spare_block(k) <= size
+    return is_large(chain.sizes[0], chain.sizes[1], k)
 
 
 def _largest(chain: Chain, links: ClosedFormLinks, k: int) -> Tensor:
     """The k largest singular values of every link without forming one, `(T, batch, k)`."""
-    _, batch, size = chain.states.shape
+    batch, size = chain.rows, chain.sizes[0]
     step, found = max(1, _LARGE_CHUNK // (batch * size)), []
     for start in range(0, chain.length, step):
         stop = min(start + step, chain.length)
         abreast = links.abreast(start, stop)
         rows = (stop - start) * batch
-        basis = random_basis(rows, size, spare_block(k), chain.states.device).to(chain.dtype)
+        basis = random_basis(rows, size, spare_block(k), chain.device).to(chain.dtype)
         top = largest_singular_values(
             lambda v, links=abreast: links.jvp(1, v),  # type: ignore[misc]
             lambda u, links=abreast: links.vjp(1, u),  # type: ignore[misc]

@@ -146,7 +146,7 @@ def lyapunov_exponents(
         (0.69, 0.69)
     """
     check_chain(chain)
-    size = chain.states.shape[-1]
+    size = chain.square_size()
     meaning = f"the state has {size} components and the chain {chain.length} links"
     burn_in = check_index("burn_in", burn_in, 0, chain.length - 1, meaning)
     every = None if every is None else check_index("every", every, 1, chain.length, meaning)
@@ -175,15 +175,15 @@ def lyapunov_exponents(
 
 def _start(chain: Chain, k: int | None, basis: Tensor | None) -> Tensor:
     """The start basis of every row, `(batch, n, k)`, float64."""
-    _, batch, size = chain.states.shape
+    batch, size = chain.rows, chain.square_size()
     if basis is None:
         k = size if k is None else check_index("k", k, 1, size, f"the state has {size} components; leave k out for all")
-        return random_basis(batch, size, size, chain.states.device)[..., :k]  # the same directions whatever k
+        return random_basis(batch, size, size, chain.device)[..., :k]  # the same directions whatever k
     basis = check_tensor("basis", basis, getattr(basis, "dtype", torch.float64))
     check_shape("basis", basis, (size, None), "(n, k), one column a direction")
     most = min(size, basis.shape[1])
     k = check_index("k", most if k is None else k, 1, most, f"the basis has {basis.shape[1]} columns of {size}")
-    basis = basis[:, :k].to(chain.states.device, torch.float64)
+    basis = basis[:, :k].to(chain.device, torch.float64)
     rank = int(torch.linalg.matrix_rank(torch.nn.functional.normalize(basis, dim=0, eps=1e-300)))
     if rank < k:
         raise OptionError(

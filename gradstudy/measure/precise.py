@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import flint
 import numpy as np
@@ -19,7 +19,7 @@ def exact_rank(matrices: Iterable[Tensor]) -> int:
     """Exact rank of M_T ... M_1, the entries read as the rational numbers that float64 holds.
 
     Args:
-        matrices: `(n, n)` each, float64, finite, first factor first.
+        matrices: `(n_out, n_in)` each, float64, finite, first factor first.
 
     Cost: T products of n x n matrices modulo each of two primes.
     """
@@ -40,14 +40,14 @@ def _residues(matrix: np.ndarray, prime: int) -> flint.nmod_mat:
     return flint.nmod_mat(residues.tolist(), prime)
 
 
-def precise_factor(matrices: Tensor, basis: Tensor) -> tuple[Tensor, Tensor] | None:
+def precise_factor(matrices: Sequence[Tensor] | Tensor, basis: Tensor) -> tuple[Tensor, Tensor] | None:
     """The graded factor of a product for one row of the batch, in as many bits as it needs.
 
     A transposed pass from the given basis to a start basis, and a forward pass from there, as `graded_pass` makes them.
 
     Args:
-        matrices: `(T, n, n)`, float64, first applied first.
-        basis: k linearly independent columns, k at most the rank of the product, `(n, k)`.
+        matrices: `(n_out, n_in)` each, float64, first applied first.
+        basis: k linearly independent columns, k at most the rank of the product, `(n, k)`, n the last one's rows.
 
     Returns:
         log_diagonal `(k,)` and unit `(k, k)`, right to float64; None if 65536 bits do not suffice.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradstudy.chains.chain import Chain, check_chain
 from gradstudy.chains.checks import check_index
+from gradstudy.chains.stage_links import StageLinks, refuse_large_product
 from gradstudy.measure.graded import (
     GradedFactor,
     double_double_pass,
@@ -19,6 +22,7 @@ from gradstudy.measure.graded import (
     log_singular_values,
     random_basis,
 )
+from gradstudy.measure.matrix_free import LARGE, formed, is_large, largest_values, product_operator
 from gradstudy.measure.precise import exact_rank, precise_factor
 from gradstudy.measure.result import Result, tidy
 from gradstudy.measure.stream import Map
@@ -85,7 +89,7 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
     that exact zeros are -inf.
 
     Args:
-        chain: any chain of square links.
+        chain: any chain.
         start, stop: states between which the product maps; the whole chain by default.
         k: the k largest only; by block power sweeps, without dense matrices, where n is much larger (2 (k + 8) <= n)
             and sigma_k stands clear of sigma_{k+8}, else from the whole spectrum.
@@ -113,13 +117,49 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
         ((2, 4), True)
     """
     check_chain(chain)
-    size = chain.states.shape[-1]
     start, stop = _window(chain, start, stop)
-    k = size if k is None else check_index("k", k, 1, size, f"the state has {size} components; leave k out for all")
+    size = min(chain.sizes[start], chain.sizes[stop])
+    if k is not None:
+        check_index("k", k, 1, size, f"the product has {size} singular values; leave k out for all")
     with torch.no_grad():
-        few = _largest(chain, start, stop, k) if 2 * (k + _OVERSAMPLE) <= size else None
-        values, error, how = few or _all(chain.links.jacobians(start, stop).double())
-    return ProductSpectrum(f"{chain.method}, {how}", chain.dtype, values[:, :k], error[:, :k], start, stop)
+        few = None if k is None else _few(chain, start, stop, k)
+        values, error, how = few or _all(_factors(chain, start, stop))
+    values = nn.functional.pad(values, (0, size - values.shape[1]), value=-torch.inf)[:, :k]
+    error = nn.functional.pad(error, (0, size - error.shape[1]))[:, :k]
+    return ProductSpectrum(f"{chain.method}, {how}", chain.dtype, values, error, start, stop)
+
+
+def _few(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tensor, str] | None:
+    """The k largest without the dense links, where that is cheaper and certain; else None."""
+    if isinstance(chain.links, StageLinks):
+        return _of_stages(chain, start, stop, k) if max(chain.sizes[start : stop + 1]) > LARGE else None
+    return _largest(chain, start, stop, k) if 2 * (k + _OVERSAMPLE) <= chain.sizes[0] else None
+
+
+def _factors(chain: Chain, start: int, stop: int) -> list[Tensor]:
+    """The dense links, read as the float64 matrices they are."""
+    if not isinstance(chain.links, StageLinks):
+        return list(chain.links.jacobians(start, stop).double())
+    refuse_large_product(chain.links, start, stop)
+    return [chain.links.jacobian(t).double() for t in range(start + 1, stop + 1)]
+
+
+def _of_stages(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tensor, str]:
+    """The k largest of a product of large links: from products with blocks alone, or formed from its smaller side."""
+    product = product_operator(chain, start, stop)
+    operator = product.operator
+    if is_large(operator.n_in, operator.n_out, k):
+        sigma, relative = largest_values(operator, k)
+        how = "block Lanczos on the product"
+    else:
+        dense = formed(operator)
+        sigma, relative, how = torch.linalg.svdvals(dense)[:, :k], torch.zeros(operator.rows), "product formed"
+    sigma = sigma.double()
+    # Each product with a vector rounds: that is felt in units of the largest value.
+    rounding = 8 * torch.finfo(chain.dtype).eps * (stop - start) * sigma[:, :1] / sigma
+    error = _FLOOR + relative[:, None] + rounding.nan_to_num(nan=0.0, posinf=0.0)
+    values = sigma.log() + product.log_scale
+    return values, torch.where(values.isneginf(), 0.0, error), how
 
 
 def _window(chain: Chain, start: int, stop: int | None) -> tuple[int, int]:
@@ -129,32 +169,63 @@ def _window(chain: Chain, start: int, stop: int | None) -> tuple[int, int]:
     return start, check_index("stop", stop, start + 1, chain.length, meaning)
 
 
-def _maps(jacobians: Tensor) -> tuple[list[Map], list[Map]]:
-    """The product's factors and, in the transposed product's order, their transposes."""
-    forward: list[Map] = [lambda block, j=j: j @ block for j in jacobians]  # type: ignore[misc]
-    backward: list[Map] = [lambda block, j=j: j.transpose(1, 2) @ block for j in jacobians.flip(0)]  # type: ignore[misc]
-    return forward, backward
+def _all(factors: Sequence[Tensor]) -> tuple[Tensor, Tensor, str]:
+    """All singular values that are not exactly 0 for the shapes alone, `(batch, the smallest size on the way)`.
+
+    Rows of deficient rank are done with as many columns as their exact rank; the values behind are -inf.
+    """
+    batch, size = len(factors[0]), min(min(factor.shape[1:]) for factor in factors)
+    values = torch.full((batch, size), -torch.inf, dtype=torch.float64, device=factors[0].device)
+    error, tiers = torch.zeros_like(values), Counter[str]()
+    first = _passes(factors, size)
+    ranks = [
+        exact_rank(factor[row].cpu() for factor in factors) if suspect else size
+        for row, suspect in enumerate(_suspect(first).tolist())
+    ]
+    for rank in sorted(set(ranks) - {0}):
+        rows = torch.tensor([one == rank for one in ranks], device=values.device)
+        some = [factor[rows] for factor in factors]
+        passes = _passes(some, rank) if rank < size else tuple(_of_rows(one, rows) for one in first)
+        values[rows, :rank], error[rows, :rank] = _refined(some, passes, tiers)
+    return values, error, ", ".join(["graded QR passes", *(f"{count} row(s) {name}" for name, count in tiers.items())])
 
 
-def _all(jacobians: Tensor) -> tuple[Tensor, Tensor, str]:
-    """All singular values: float64 passes; rows they leave uncertain in double-double; what is left in FLINT."""
-    _, batch, size, _ = jacobians.shape
-    forward, backward = _maps(jacobians)
-    passes = [graded_pass(backward, random_basis(batch, size, size, jacobians.device))]
+Passes = tuple[GradedFactor, ...]
+
+
+def _passes(factors: Sequence[Tensor], columns: int) -> Passes:
+    """A transposed pass from a random basis, a forward pass from where it ends, and one back."""
+    forward: list[Map] = [lambda block, j=j: j @ block for j in factors]  # type: ignore[misc]
+    backward: list[Map] = [lambda block, j=j: j.mT @ block for j in reversed(factors)]  # type: ignore[misc]
+    batch, end, _ = factors[-1].shape
+    passes = [graded_pass(backward, random_basis(batch, end, columns, factors[-1].device))]
     for maps in (forward, backward):
         passes.append(graded_pass(maps, passes[-1].basis))
-    suspect = torch.stack([one.worst for one in passes]).amax(0) > 1 / _SUSPECT
-    values, error = _compared(passes[1], passes[2], ~suspect)
-    rank = [exact_rank(jacobians[:, row].cpu()) if suspect[row] else size for row in range(batch)]
-    again = _uncertain(values, error) & (torch.tensor(rank, device=values.device) == size)
-    if again.any():
-        values[again], error[again] = _double_double(jacobians[:, again], passes[-1].basis[again])
+    return tuple(passes)
+
+
+def _suspect(passes: Passes) -> Tensor:
+    return torch.stack([one.worst for one in passes]).amax(0) > 1 / _SUSPECT
+
+
+def _of_rows(factor: GradedFactor, rows: Tensor) -> GradedFactor:
+    return GradedFactor(factor.log_diagonal[rows], factor.unit[rows], factor.basis[rows], factor.worst[rows])
+
+
+def _refined(factors: Sequence[Tensor], passes: Passes, tiers: Counter[str]) -> tuple[Tensor, Tensor]:
+    """Values and errors of rows of one rank; what float64 leaves uncertain in double-double, and then in FLINT."""
+    values, error = _compared(passes[1], passes[2], ~_suspect(passes))
+    again = _uncertain(values, error)
+    if again.any() and len({factor.shape for factor in factors}) == 1:
+        links = torch.stack([factor[again] for factor in factors])
+        values[again], error[again] = _double_double(links, passes[-1].basis[again])
     left = _uncertain(values, error)
     for row in left.nonzero()[:, 0].tolist():
-        values[row], error[row] = _precise(jacobians[:, row].cpu(), rank[row])
-    how = [(again & ~left, "in double-double"), (left, "with extra bits")]
-    tiers = [f"{int(rows.sum())} row(s) {name}" for rows, name in how if rows.any()]
-    return values, error, ", ".join(["graded QR passes", *tiers])
+        values[row], error[row] = _precise([factor[row].cpu() for factor in factors], values.shape[1])
+    for rows, name in ((again & ~left, "in double-double"), (left, "with extra bits")):
+        if rows.any():
+            tiers[name] += int(rows.sum())
+    return values, error
 
 
 def _compared(earlier: GradedFactor, later: GradedFactor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -188,21 +259,15 @@ def _running_max(gap: Tensor) -> Tensor:
     return torch.cummax(gap.nan_to_num(nan=torch.inf), dim=-1).values
 
 
-def _precise(jacobians: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def _precise(factors: Sequence[Tensor], rank: int) -> tuple[Tensor, Tensor]:
     """One row: the values that are not exactly 0, in as many bits as they need."""
-    size = jacobians.shape[-1]
-    values = torch.full((size,), -torch.inf, dtype=torch.float64)
-    error = torch.zeros(size, dtype=torch.float64)
-    if rank == 0:
-        return values, error
-    found = precise_factor(jacobians, random_basis(1, size, rank, jacobians.device)[0])
+    end = factors[-1].shape[0]
+    found = precise_factor(factors, random_basis(1, end, rank, factors[-1].device)[0])
     if found is None:
-        values[:rank], error[:rank] = torch.nan, torch.inf
-        return values, error
+        return torch.full((rank,), torch.nan), torch.full((rank,), torch.inf)
     log_diagonal, unit = found
-    values[:rank] = log_singular_values(log_diagonal[None], unit.T[None])[0]
-    error[:rank] = torch.where(values[:rank].isfinite(), _FLOOR, torch.inf)
-    return values, error
+    values = log_singular_values(log_diagonal[None], unit.T[None])[0]
+    return values, torch.where(values.isfinite(), _FLOOR, torch.inf)
 
 
 def _largest(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tensor, str] | None:
@@ -213,8 +278,7 @@ def _largest(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tenso
     """
     steps = range(start + 1, stop + 1)
     forward, backward = _sweeps(chain, steps)
-    _, batch, size = chain.states.shape
-    factor = graded_pass(backward, random_basis(batch, size, k + _OVERSAMPLE, chain.states.device))
+    factor = graded_pass(backward, random_basis(chain.rows, chain.sizes[start], k + _OVERSAMPLE, chain.device))
     values = _values(factor)
     for sweep in range(2, _MAX_SWEEPS + 1):
         factor = graded_pass(backward if sweep % 2 else forward, factor.basis)

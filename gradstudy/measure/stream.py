@@ -17,8 +17,7 @@ _CHUNK = 2**23
 
 def chunks(chain: Chain, start: int, stop: int, numbers: int = _CHUNK) -> list[tuple[int, int]]:
     """(start, stop) of consecutive pieces whose dense Jacobians hold at most `numbers` numbers, or one link."""
-    _, batch, size = chain.states.shape
-    step = max(1, numbers // (batch * size * size))
+    step = max(1, numbers // (chain.rows * max(chain.sizes) ** 2))
     return [(first, min(first + step, stop)) for first in range(start, stop, step)]
 
 

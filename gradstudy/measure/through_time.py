@@ -191,7 +191,7 @@ def _saturation(chain: Chain) -> float:
     """Part of the tanh of the states, cells or candidates that lie beyond +-0.99: nothing passes their slopes."""
     links = chain.links
     if isinstance(links, VanillaLinks):
-        squashed = chain.states[1:]
+        squashed = torch.stack([*chain.states[1:]])
     elif isinstance(links, LSTMLinks):
         squashed = links.cells.tanh()
     elif isinstance(links, GRULinks | TextbookGRULinks):

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from gradstudy.plot.axes import axes
+from gradstudy.plot.axes import axes, name_ticks
 
 
 def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Median over the batch as a line, the range of its nonzero rows as a band, exact zeros as crosses at the bottom.
 
     Args:
-        frame: columns `t`, `row`, `log10_norm`.
+        frame: columns `t`, `row`, `log10_norm`, and over depth `state`.
         ax: axes to draw on; a new figure otherwise.
     """
     ax = axes(ax)
@@ -26,6 +26,8 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if len(zeros):
         ax.plot(zeros, np.full(len(zeros), 0.02), "x", transform=ax.get_xaxis_transform(), label="exactly 0")
     ax.set_xlabel("state $t$")
+    if "state" in frame:
+        name_ticks(ax, frame.groupby("t")["state"].first())
     ax.set_ylabel(r"$\log_{10}\,\|\mathrm{d}L/\mathrm{d}s_t\|$")
     ax.legend()
     return ax

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from gradstudy.plot.axes import axes
+from gradstudy.plot.axes import axes, name_ticks
 
 
 def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Largest, median and smallest singular value of each link, over all rows of the batch.
 
     Args:
-        frame: columns `t`, `row`, `index`, `singular_value`.
+        frame: columns `t`, `row`, `index`, `singular_value`, and over depth `stage`.
         ax: axes to draw on; a new figure otherwise.
     """
     ax = axes(ax)
@@ -26,6 +26,8 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if (frame["singular_value"] > 0).all():  # a logarithmic axis would drop exact zeros without a word
         ax.set_yscale("log")
     ax.set_xlabel("link $t$")
+    if "stage" in frame:
+        name_ticks(ax, frame.groupby("t")["stage"].first())
     ax.set_ylabel(r"singular values of $J_t$")
     ax.legend()
     return ax

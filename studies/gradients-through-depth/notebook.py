@@ -14,7 +14,7 @@
 from typing import Literal
 
 # %% tags=["parameters"]
-experiment: Literal["layer-rates", "shattering", "products", "nonlinearities"] = "layer-rates"
+experiment: Literal["layer-rates", "shattering", "products", "nonlinearities", "families", "training", "lower-layers", "degradation", "paths"] = "layer-rates"  # fmt: skip
 activation: Literal["linear", "relu", "tanh", "sigmoid"] = "relu"
 initialisation: Literal["standard", "glorot", "he", "gaussian", "orthogonal"] = "he"
 normalisation: Literal["none", "batch", "frozen"] = "none"
@@ -39,6 +39,28 @@ planted_gain: float = 0.0  # planted: every link hands back e^(gain/2) times its
 planted_rate: float | None = None  # planted: linear networks of this rate of the squared norm instead
 planted_lead: float | None = None  # planted: in the sigmoid's place the reference, less this rate
 planted_slope: float | None = None  # planted: in the sigmoid's place a linear function of this slope
+family: Literal["plain", "residual", "pre-activation", "dense"] = "plain"  # of networks that see images
+layer: Literal["linear", "convolution"] = "convolution"  # of networks that see images; their depth counts weight layers
+block_layers: int = 1  # weight layers a block
+stages: int = 1  # parts between which the resolution halves and the channels double
+padding: Literal["zeros", "circular"] = "zeros"
+images: Literal["gratings", "fashion-mnist"] = "fashion-mnist"
+count: int = 2000  # training images
+side: int = 14  # pixels
+epochs: int = 0  # of the training
+batch: int = 50  # images an update
+learning_rate: float = 0.1  # of SGD with momentum 0.9
+drops: bool = True  # the learning rate is divided by 10 after 1/2, 3/4 and 4/5 of the epochs
+weight_decay: float = 0.0001
+probe: int = 128  # images that gradients and representations are measured on
+snapshots: int = 0  # representations that are compared with the last one
+every: int = 1  # epochs between two looks at the training error
+single: bool = False  # train in float32
+planted_growth: float | None = None  # planted: isometries that hand back e^growth times their gradient
+planted_branch: float | None = None  # planted: branches that are e^branch times an isometry
+planted_shortcut: float | None = None  # planted: shortcuts that hand on e^shortcut times their input, no branches
+planted_settling: float | None = None  # planted: representations that become final later with depth by this share
+planted_error: float | None = None  # planted: classifiers whose error grows with depth by this much a layer
 seed: int = 0
 
 # %%
@@ -97,3 +119,85 @@ if experiment == "nonlinearities":
     pairs, bounds = nonlinearities(population, references, lead=planted_lead, slope=planted_slope)
     gs.record("pairs", pairs)
     gs.record("bounds", bounds)
+# %% [markdown]
+# ## Families of networks that see images
+
+# %%
+if experiment in ("families", "training", "lower-layers", "degradation", "paths"):
+    import gradstudy.training.families as compared
+    import gradstudy.training.through_depth as followed
+    from gradstudy.models.design import FeedForward
+    from gradstudy.tasks.study_images import study_images
+    from gradstudy.training.draws import Source
+    from gradstudy.training.images import Recipe
+
+    data = study_images(images, count, side, seed=seed)
+    design = FeedForward(
+        family,
+        layer,
+        (depth - 2) // block_layers,
+        width,
+        input_shape=tuple(data.images.shape[1:]),
+        outputs=data.classes,
+        nonlinearity=activation,
+        normalisation=normalisation,
+        initialisation=initialisation,
+        block_layers=block_layers,
+        stages=stages,
+        padding=padding,
+        growth_rate=width,
+    )
+    source = Source(design, seed, planted_growth, planted_branch, planted_shortcut, single)
+    recipe = Recipe(epochs, batch, learning_rate, weight_decay=weight_decay, drops=drops)
+    recipe = recipe.hardly(epochs=int(experiment == "lower-layers")) if source.planted else recipe
+    lesson = followed.Lesson(data.images.to(source.dtype), data.labels, recipe, probe, snapshots=snapshots, every=every)
+
+# %% [markdown]
+# ## At initialisation: the gradient at what each block adds
+
+# %%
+if experiment == "families":
+    found, blocks = compared.family_tables(source, networks, lesson.images[:probe], lesson.labels[:probe])
+    gs.record("family_rates", found)
+    gs.record("family_blocks", blocks)
+
+# %% [markdown]
+# ## Over training: gradients, layers, errors
+
+# %%
+trains = experiment in ("training", "lower-layers", "degradation") and planted_settling is planted_error is None
+if trains:
+    seen = followed.follow_all(source, networks, lesson, seed=seed)
+
+# %%
+if trains and experiment != "lower-layers":
+    gs.record("moment_rates", followed.gradient_rates(seen))
+
+# %%
+if trains and experiment == "lower-layers":
+    rates, layers = followed.layer_tables(seen)
+    gs.record("lower_rates", rates)
+    gs.record("lower_layers", layers)
+
+# %%
+if trains and epochs > 0 and not source.planted:
+    errors, curve = followed.error_tables(seen)
+    gs.record("training_errors", errors)
+    gs.record("training_curves", curve)
+
+# %%
+if planted_settling is not None:
+    gs.record("lower_rates", followed.planted_settling(planted_settling, design.depth, lesson, networks, seed=seed))
+
+# %%
+if planted_error is not None:
+    gs.record("training_errors", followed.planted_errors(planted_error, depth, lesson, networks, seed=seed))
+
+# %% [markdown]
+# ## Paths through a residual network
+
+# %%
+if experiment == "paths":
+    rates, paths = compared.path_tables(source, networks, lesson, rows, seed=seed)
+    gs.record("path_rates", rates)
+    gs.record("path_lengths", paths)

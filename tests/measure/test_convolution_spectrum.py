@@ -272,7 +272,7 @@ def test_what_cannot_be_measured_is_named():
 
 def test_too_many_values_of_a_large_operator_are_refused_with_the_memory_they_need():
     layer = nn.Conv2d(16, 16, 3, padding=1)
-    with pytest.raises(errors.OperatorTooLargeError, match=r"2\.15 GB"):  # 16,384 squared, 8 bytes each
+    with pytest.raises(errors.TooLargeError, match=r"2\.15 GB"):  # 16,384 squared, 8 bytes each
         gs.convolution_spectrum(layer, (16, 32, 32), k=16 * 32 * 32)
 
 
