@@ -66,7 +66,7 @@ def follow(network: FeedForwardNetwork, lesson: Lesson, stream: torch.Generator)
 
     Returns:
         gradients: by moment ("at init", "after 1", "after 100", "after all"), what `block_gradients` gives, and
-            `log_weight_gradient`, that of the block's last layer.
+            `log_weight_gradient` and `weight_shape`, those of the block's last layer.
         layers: one row a layer: `layer`, `shape`, `log_update` = log |W_l - W_l(0)| / |W_l(0)| after the first epoch.
         curve: one row every so many epochs of a training, from 0 for the start: `epoch`, `loss`, `error`, on all
             training images.
@@ -122,31 +122,26 @@ def settled_after(features: dict[int, list[Tensor]]) -> list[float]:
     ]
 
 
-def gradient_tables(followed: Sequence[Followed]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rates of the gradient over depth at each moment, one row a network; and the mean profile over blocks.
+def gradient_rates(followed: Sequence[Followed]) -> pd.DataFrame:
+    """Rates of the gradient over depth at each moment, one row a moment and network.
 
     Returns:
-        Rates: `moment`; `network`; `rate`: of log |dL/dx_l| at states of equal shape, per link on the way back;
-        `weight_rate`: of log |dL/dW_l| at weights of equal shape; `log_ratio` = log |dL/dx_1| - log |dL/dx_L|.
-        Profile: `moment`; `block`; `log_state` relative to the last block, its mean over networks and 95 % Student
-        interval `low`, `high`; `n` networks; `weight`: the same mean of log |dL/dW_l|.
+        `moment`; `network`; `rate`: of log |dL/dx_l| at states of equal shape, per link on the way back; `weight_rate`:
+        of log |dL/dW_l| at weights of equal shape, W_l being the last of its block; `log_ratio` = log |dL/dx_1| - log
+        |dL/dx_L|.
     """
-    rates, profile = [], []
+    rows = []
     for moment in followed[0].gradients:
-        tables = [one.gradients[moment].iloc[1:] for one in followed]  # without the stem
-        for i, table in enumerate(tables):
-            state, weight = table["log_state"].tolist(), table["log_weight_gradient"].tolist()
-            row = {"rate": rate_back(state, table["state"].tolist())}
-            row["weight_rate"] = rate_back(weight, table["weight"].tolist())
-            rates.append({"moment": moment, "network": i, **row, "log_ratio": state[0] - state[-1]})
-        for place, block in enumerate(tables[0]["block"]):
-            values = [table["log_state"].iloc[place] - table["log_state"].iloc[-1] for table in tables]
-            weights = [table["log_weight_gradient"].iloc[place] for table in tables]
-            mean = interval("log_state", values)
-            profile.append(
-                {"moment": moment, "block": block, **mean, "log_weight_gradient": sum(weights) / len(weights)}
-            )
-    return pd.DataFrame(rates), pd.DataFrame(profile)
+        for i, one in enumerate(followed):
+            blocks = one.gradients[moment].iloc[1:]  # without the stem
+            state = blocks["log_state"].tolist()
+            row = {
+                "rate": rate_back(state, blocks["state_shape"].tolist()),
+                "weight_rate": rate_back(blocks["log_weight_gradient"].tolist(), blocks["weight_shape"].tolist()),
+                "log_ratio": state[0] - state[-1],
+            }
+            rows.append({"moment": moment, "network": i, **row})
+    return pd.DataFrame(rows)
 
 
 def layer_tables(followed: Sequence[Followed]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -278,7 +273,7 @@ def _gradients(network: FeedForwardNetwork, images: Tensor, labels: Tensor) -> p
     weights = weight_gradients(network, images, labels)
     each = (len(weights) - 2) // (len(blocks) - 1)
     last = weights.iloc[::each].iloc[: len(blocks)].reset_index(drop=True)
-    return blocks.assign(state=blocks["state_shape"], log_weight_gradient=last["log_gradient"], weight=last["shape"])
+    return blocks.assign(log_weight_gradient=last["log_gradient"], weight_shape=last["shape"])
 
 
 def _updates(network: nn.Module, start: Sequence[Tensor]) -> pd.DataFrame:

@@ -171,9 +171,7 @@ if trains:
 
 # %%
 if trains and experiment != "lower-layers":
-    rates, blocks = followed.gradient_tables(seen)
-    gs.record("moment_rates", rates)
-    gs.record("moment_blocks", blocks)
+    gs.record("moment_rates", followed.gradient_rates(seen))
 
 # %%
 if trains and experiment == "lower-layers":
