@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 # Names are loaded when first used, so that `import gradstudy` brings in neither torch nor pandas (SPEC 1).
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
+    submodules=["track"],
     submod_attrs={
         "chains.depth": ["depth_chain"],
         "chains.time": ["time_chain"],

@@ -85,6 +85,14 @@ class ConvergenceError(GradstudyError, ArithmeticError):
     """An iteration that did not reach the accuracy promised."""
 
 
+class TrackingError(GradstudyError, RuntimeError):
+    """A tracker's step at a time at which there is nothing to measure, or a tracker that is not open."""
+
+
+class OptimizerError(GradstudyError, ValueError):
+    """The optimizer, or the gradient scaler, is not that of the model."""
+
+
 class OptionError(GradstudyError, ValueError):
     """An option that is not one of those offered."""
 

@@ -5,8 +5,10 @@ Oracle: Python itself; an example's printed result is compared by doctest.
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
 import subprocess
@@ -39,6 +41,35 @@ def test_python_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypat
         exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
 
 
+def blocks_for_other_libraries():
+    """Blocks that need libraries gradstudy does not: libraries, place and code."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.finditer(r"^```python needs=(\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            line = text[: block.start()].count("\n") + 1
+            yield block[1].split(","), f"{page.name}, line {line}", block[2]
+
+
+FOR_OTHERS = list(blocks_for_other_libraries())
+INSTALLED = [block for block in FOR_OTHERS if all(importlib.util.find_spec(name) for name in block[0])]
+
+
+def test_code_for_other_libraries_parses_and_uses_what_there_is():
+    assert len(FOR_OTHERS) >= 4
+    for _, place, code in FOR_OTHERS:
+        for node in ast.walk(ast.parse(code, place)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "gs":
+                assert hasattr(gradstudy, node.attr), place
+
+
+if INSTALLED:  # tests of blocks whose libraries are not here do not exist, rather than being skipped
+
+    @pytest.mark.parametrize(("needs", "place", "code"), INSTALLED, ids=[place for _, place, _ in INSTALLED])
+    def test_code_for_another_library_runs(needs, place, code, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        exec(compile(code, place, "exec"), {"__name__": "page"})
+
+
 def test_the_study_written_out_in_the_architecture_runs(tmp_path):
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     text = text[text.index("A whole study of your own") :]
@@ -63,7 +94,7 @@ def test_examples_in_docstrings(name):
 def test_every_public_measurement_has_an_example():
     measurements = ("gradient_flow", "gradient_norms", "jacobian_spectra", "lyapunov_exponents", "product_spectrum")
     measurements += ("convolution_spectrum", "gradient_correlation", "jacobian_moments")
-    for name in ("time_chain", "chains", *measurements):
+    for name in ("time_chain", "depth_chain", "chains", *measurements):
         function = (
             importlib.import_module("gradstudy.chains.hooked").chains if name == "chains" else getattr(gradstudy, name)
         )

@@ -131,17 +131,18 @@ class Chain:
             loss: a scalar computed from `output`, or a callable of it.
 
         Raises:
-            LossError: the loss is not a scalar, is not differentiable, or does not depend on the chain.
+            LossError: the loss is not a scalar, is not differentiable, does not depend on the chain, or its graph is
+                gone.
             NonFiniteError: the loss, or one of its partials, is NaN or infinite.
         """
-        partials = self.partials(self._evaluated(loss))
+        partials = self._partials(loss)
         assert isinstance(partials, Scaled), "a chain over depth has direct_partials_of_stages"
         check_partials(partials.scaled)
         return partials
 
     def direct_partials_of_stages(self, loss: Loss) -> tuple[Scaled, ...]:
         """The same of a chain over depth, one `(1, batch, n_t)` a state."""
-        partials = self.partials(self._evaluated(loss))
+        partials = self._partials(loss)
         assert not isinstance(partials, Scaled), "a chain over time has direct_partials"
         check_partials([partial.scaled for partial in partials])
         return partials
@@ -163,6 +164,19 @@ class Chain:
         check_vectors(name, flat, (self.rows, self.sizes[given]), self.dtype)
         found = product(max(given, made), flat)
         return found.reshape(self.states[made].shape) if own else found
+
+    def _partials(self, loss: Loss) -> Scaled | tuple[Scaled, ...]:
+        try:
+            return self.partials(self._evaluated(loss))
+        except RuntimeError as error:
+            if "through the graph a second time" not in str(error):
+                raise
+            raise LossError(
+                "a loss whose graph is gone",
+                needed="a loss that can still be differentiated",
+                why="backward() frees what the derivative with respect to the outputs is computed from",
+                remedy="measure before loss.backward(), or call loss.backward(retain_graph=True)",
+            ) from error
 
     def _check(self, t: int) -> None:
         check_index("link t", t, 1, self.length, "link t maps state t-1 to state t; count links from 1")

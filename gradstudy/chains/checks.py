@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -27,7 +28,12 @@ def check_tensor(name: str, value: object, dtype: torch.dtype) -> Tensor:
         DTypeError, NonFiniteError: it cannot be measured.
     """
     if not isinstance(value, Tensor):
-        raise unsupported(f"{name} of type {type(value).__name__}", "a tensor", f"convert {name} to one tensor first")
+        raise unsupported(
+            f"{name} of type {type(value).__name__}",
+            "a tensor",
+            f"convert {name} to one tensor of {dtype} first, for instance with torch.as_tensor",
+            why="arrays and lists carry no dtype and device that could be compared with the module's",
+        )
     if not value.is_floating_point() or value.dtype != dtype:
         raise DTypeError(
             f"{name} of dtype {value.dtype}",
@@ -52,13 +58,15 @@ def check_vectors(name: str, value: object, shape: tuple[int, int], dtype: torch
         )
 
 
-def check_index(name: str, value: object, low: int, high: int, meaning: str) -> int:
+def check_index(
+    name: str, value: object, low: int, high: int, meaning: str, why: str = "there is nothing of that index here"
+) -> int:
     """The value, if it is an integer in low .. high; else LinkRangeError."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise LinkRangeError(
             f"{name}={value!r}",
             needed=f"an integer from {low} to {high}",
-            why="there is nothing of that index here",
+            why=why,
             remedy=meaning,
         )
     return value
@@ -87,7 +95,7 @@ def refuse_context() -> None:
 
 def check_finite(name: str, value: Tensor) -> None:
     """Raise NonFiniteError if the tensor holds NaN or infinity."""
-    if torch.isfinite(value.sum()):  # NaN and infinity survive a sum, at a tenth of the cost of looking at each
+    if sums_to_finite(value):
         return
     wrong = int((~torch.isfinite(value)).sum())
     if wrong:
@@ -97,6 +105,11 @@ def check_finite(name: str, value: Tensor) -> None:
             why="one NaN or infinity spreads to every gradient behind it",
             remedy=f"look at {name} before measuring, for instance torch.isfinite({name}).all()",
         )
+
+
+def sums_to_finite(values: Tensor) -> bool:
+    """Whether the sum is finite; then all are: NaN and infinity survive a sum, at a tenth of a look at each."""
+    return math.isfinite(values.detach().sum().item())
 
 
 def check_states(states: Tensor) -> None:
@@ -128,7 +141,7 @@ def check_partials(partials: Tensor | Sequence[Tensor]) -> None:
 
 def _first_not_finite(values: Tensor) -> int | None:
     """The first index of the first axis at which a value is NaN or infinite."""
-    if torch.isfinite(values.sum()):
+    if sums_to_finite(values):
         return None
     finite = torch.isfinite(values).flatten(1).all(dim=1)
     return None if bool(finite.all()) else int((~finite).nonzero()[0])
@@ -214,8 +227,9 @@ def refuse_dropout(module: nn.RNNBase) -> None:
         )
 
 
-def unsupported(what: str, needed: str, remedy: str) -> UnsupportedModuleError:
+_ANOTHER = "a number measured on another network would be worse than none"
+
+
+def unsupported(what: str, needed: str, remedy: str, why: str = _ANOTHER) -> UnsupportedModuleError:
     """The error for a module or option whose links are not known exactly."""
-    return UnsupportedModuleError(
-        what, needed=needed, why="a number measured on another network would be worse than none", remedy=remedy
-    )
+    return UnsupportedModuleError(what, needed=needed, why=why, remedy=remedy)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,7 +74,15 @@ class ClosedFormLinks(ABC):
 
     def abreast(self, start: int, stop: int) -> Self:
         """The links start + 1 .. stop side by side, as one link of a batch of (stop - start) * batch rows."""
-        return self._with(lambda factors: factors[start:stop].flatten(0, 1)[None])
+
+        def cut(factors: Tensor) -> Tensor:
+            return factors[start:stop].flatten(0, 1)[None]
+
+        links = self._with(cut)
+        given = {field.name for field in fields(self)}
+        # What has been derived from the factors already need not be so again.
+        vars(links).update({name: cut(value) for name, value in vars(self).items() if name not in given})
+        return links
 
     def double(self) -> Self:
         """The same links in float64."""
@@ -90,19 +99,32 @@ def at_link(t: int, factors: Tensor, rows: Tensor) -> Tensor:
     return factors[t - 1] if rows.dim() == 2 else factors[t - 1].unsqueeze(1)
 
 
-def blocks_dense(factors: Tensor, weight: Tensor) -> Tensor:
+def fresh(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Memory for many Jacobians, not yet written, of a tensor's dtype and device.
+
+    On a CPU it is numpy's, which asks the system for huge pages where torch does not: touching new memory page by page
+    takes several times as long as the product that is written there.
+    """
+    if like.device.type != "cpu":
+        return like.new_empty(shape)
+    return torch.from_numpy(np.empty(shape, dtype=np.float64 if like.dtype == torch.float64 else np.float32))
+
+
+def blocks_dense(factors: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
     """sum over g of diag(factors_g) W_g, dense.
 
     Args:
         factors: `(..., g, H)`.
         weight: `(g * H, H)`.
+        out: where to write it.
 
     Returns:
         `(..., H, H)`.
     """
     gates, size = factors.shape[-2:]
     first, *others = weight.view(gates, size, -1)
-    dense = factors[..., 0, :, None] * first
+    dense = fresh((*factors.shape[:-2], size, size), factors) if out is None else out
+    torch.mul(factors[..., 0, :, None], first, out=dense)
     for g, block in enumerate(others, 1):
         dense.addcmul_(factors[..., g, :, None], block)
     return dense

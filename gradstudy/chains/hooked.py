@@ -13,11 +13,13 @@ from torch.autograd.graph import get_gradient_edge
 
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.checks import refuse_context, unsupported
-from gradstudy.chains.recurrent import Place, RecurrentCall, check_call, check_module, given, recurrent_chain, runs_of
+from gradstudy.chains.recurrent import recurrent_chain, runs_of
+from gradstudy.chains.recurrent_call import Place, RecurrentCall
+from gradstudy.chains.recurrent_checks import check_call, check_module, given
 from gradstudy.errors import GradstudyError, UnsupportedModuleError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Chains(Mapping[str, Chain]):
     """The chains of a model's recurrent layers by name, and what the model returned.
 
@@ -31,6 +33,10 @@ class Chains(Mapping[str, Chain]):
     result: Any
     by_name: Mapping[str, Chain]
     refused: Mapping[str, GradstudyError]
+
+    def __repr__(self) -> str:
+        refused = f"; refused: {', '.join(self.refused)}" if self.refused else ""
+        return f"Chains({', '.join(self.by_name)}{refused})"
 
     def __getitem__(self, name: str) -> Chain:
         if name in self.refused:
@@ -132,7 +138,7 @@ def _keep(found: dict[str, Chain], name: str) -> Any:
         runs = runs_of(call)
         path = _unused(name, found)
         for place in runs:
-            found[_name(path, place, module.num_layers)] = recurrent_chain(call, place, runs)
+            found[chain_name(path, place, module.num_layers)] = recurrent_chain(call, place, runs)
         return output, final
 
     return hook
@@ -147,7 +153,7 @@ def _each(change: Callable[[Tensor], Tensor], final: Tensor | tuple[Tensor, ...]
     return tuple(map(change, final)) if isinstance(final, tuple) else change(final)
 
 
-def _name(path: str, place: Place, layers: int) -> str:
+def chain_name(path: str, place: Place, layers: int) -> str:
     """`path` for the last layer, `path[i]` for those below; `_reverse` behind it, as torch names its weights."""
     layer = "" if place.layer == layers - 1 else f"[{place.layer}]"
     return f"{path}{layer}_reverse" if place.reverse else f"{path}{layer}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
-from gradstudy.chains.closed_form import ClosedFormLinks, at_link, blocks_dense, drive, in_blocks
+from gradstudy.chains.closed_form import ClosedFormLinks, at_link, blocks_dense, drive, fresh, in_blocks
 
 GATES = ("input", "forget", "candidate", "output")
 """The blocks of torch's weights in their order; the candidate is tanh, the others are sigmoid."""
@@ -82,17 +83,34 @@ class LSTMLinks(ClosedFormLinks):
 
     def jacobians(self, start: int, stop: int) -> Tensor:
         """Dense Jacobians of the links start + 1 .. stop, [[hh, hc], [ch, cc]]."""
+        of_hidden, of_cells = self._columns(start, stop)
+        size = self.before.shape[-1]
+        dense = of_hidden.new_zeros(*of_hidden.shape[:2], 2 * size, 2 * size)
+        dense[..., :size] = of_hidden
+        dense[..., :size, size:].diagonal(dim1=-2, dim2=-1).copy_(of_cells[:, :, 0])
+        dense[..., size:, size:].diagonal(dim1=-2, dim2=-1).copy_(of_cells[:, :, 1])
+        return dense
+
+    def _columns(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """[hh; ch] of the links, `(links, batch, 2H, H)`, and the diagonals of hc and cc, `(links, batch, 2, H)`."""
         factors, reach = self.factors[start:stop], self.reach[start:stop]
         size = self.before.shape[-1]
-        dense = factors.new_zeros(*reach.shape[:2], 2 * size, 2 * size)
-        ch = blocks_dense(factors[..., :3, :], self.weight[: 3 * size])
-        dense[..., size:, :size] = ch
-        dense[..., :size, :size] = ch.mul_(reach[..., None])
-        dense[..., :size, :size].addcmul_(factors[..., 3, :, None], self.weight[3 * size :])
-        cc = self.forget[start:stop]
-        dense[..., size:, size:].diagonal(dim1=-2, dim2=-1).copy_(cc)
-        dense[..., :size, size:].diagonal(dim1=-2, dim2=-1).copy_(reach * cc)
-        return dense
+        of_hidden = fresh((*reach.shape[:2], 2 * size, size), reach)
+        hh, ch = of_hidden.split(size, -2)
+        blocks_dense(factors[..., :3, :], self.weight[: 3 * size], out=ch)
+        torch.mul(ch, reach[..., None], out=hh).addcmul_(factors[..., 3, :, None], self.weight[3 * size :])
+        forget = self.forget[start:stop]
+        return of_hidden, torch.stack([reach * forget, forget], 2)
+
+    def maps(self, start: int, stop: int) -> list[Callable[[Tensor], Tensor]]:
+        """The links as maps of blocks `(batch, 2H, k)`: half the work of a product with the dense Jacobian.
+
+        Half of that, hc and cc, is diagonal.
+        """
+        return [
+            partial(_product, of_hidden, of_cells)
+            for of_hidden, of_cells in zip(*self._columns(start, stop), strict=True)
+        ]
 
     def accumulate(self, start: int, totals: Tensor) -> None:
         """totals[i - 1] += J_{start + i}^T totals[i], in five operations a link."""
@@ -110,6 +128,13 @@ class LSTMLinks(ClosedFormLinks):
             torch.mul(factors_out[i - 1], hidden[i], out=output)
             hidden[i - 1].addmm_(flat, weight)
             cell[i - 1].addcmul_(forget[i - 1], through)
+
+
+def _product(of_hidden: Tensor, of_cells: Tensor, block: Tensor) -> Tensor:
+    """J_t X, laid out column by column as factorisations want it."""
+    hidden, cells = block.mT.chunk(2, -1)
+    own = (cells.unsqueeze(-2) * of_cells.unsqueeze(1)).flatten(-2)
+    return own.baddbmm_(hidden, of_hidden.mT).mT
 
 
 def lstm_links(

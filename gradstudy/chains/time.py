@@ -23,7 +23,9 @@ from gradstudy.chains.checks import (
 )
 from gradstudy.chains.gru import textbook_gru_links
 from gradstudy.chains.links import CellLinks, Links, refuse_unfit_cell
-from gradstudy.chains.recurrent import RecurrentCall, State, check_call, given, recurrent_chain, resolve_place, runs_of
+from gradstudy.chains.recurrent import recurrent_chain, runs_of
+from gradstudy.chains.recurrent_call import RecurrentCall, resolve_place
+from gradstudy.chains.recurrent_checks import State, check_call, given
 from gradstudy.chains.vanilla import PreActivationLinks
 from gradstudy.models.pascanu import PascanuRNN, activate
 from gradstudy.models.textbook_gru import TextbookGRU
@@ -82,7 +84,7 @@ def time_chain(
     kind = type(module).__name__
     check_index("layer", layer, -1, 0, f"a {kind} has one layer; leave layer out")
     if direction != "forward":
-        raise unsupported(f"direction={direction!r} of a {kind}", "'forward'", "leave direction out")
+        raise unsupported(f"direction={direction!r} of a {kind}", "'forward'", "leave direction out", _ONE_WAY)
     if isinstance(module, PascanuRNN | TextbookGRU):
         return _own_chain(module, inputs, state)
     if hasattr(module, "_orig_mod"):
@@ -93,7 +95,27 @@ def time_chain(
             "a recurrent module of torch or gradstudy, or a callable cell with a tensor state",
             "pass the recurrent module itself, or a cell whose state is one tensor",
         )
+    _refuse_model(module, state)
     return _cell_chain(module, inputs, state)
+
+
+_ONE_WAY = "it runs through time in one direction only"
+
+
+def _refuse_model(module: nn.Module | Cell, state: State) -> None:
+    """Raise UnsupportedModuleError for a model with recurrent layers in place of one of them."""
+    held = (
+        [name for name, part in module.named_modules() if isinstance(part, nn.RNNBase)]
+        if isinstance(module, nn.Module)
+        else []
+    )
+    if held and state is None:
+        raise unsupported(
+            f"a {type(module).__name__}, a model that holds recurrent layers ({', '.join(held)})",
+            "one recurrent module",
+            f"did you mean gs.chains(model, inputs)[{held[0]!r}]?",
+            why="the model's other layers are no links over time",
+        )
 
 
 def _fused_chain(module: nn.RNNBase, inputs: Tensor, state: State, layer: int, direction: str) -> Chain:
@@ -104,7 +126,9 @@ def _fused_chain(module: nn.RNNBase, inputs: Tensor, state: State, layer: int, d
     def keep(module: nn.RNNBase, args: tuple[object, ...], kwargs: dict[str, object], result: tuple[Tensor]) -> None:
         # What a user's pre-hooks have made of the inputs, and the output before the user's hooks change it.
         inputs, parts = check_call(module, *given(args, kwargs))
-        output = result[0].clone().requires_grad_()
+        # A hook behind this one may change the output in place.
+        output = result[0] if len(module._forward_hooks) == 1 else result[0].clone()
+        output = output.detach().requires_grad_()
         calls.append(RecurrentCall(module, inputs, parts, output, targets=(output,)))
 
     handle = module.register_forward_hook(keep, with_kwargs=True, prepend=True)

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gradstudy.chains.closed_form import ClosedFormLinks, at_link
+from gradstudy.chains.closed_form import ClosedFormLinks, at_link, fresh
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,8 @@ class VanillaLinks(ClosedFormLinks):
 
     def jacobians(self, start: int, stop: int) -> Tensor:
         """Dense Jacobians of the links start + 1 .. stop."""
-        return self._slope(self.after[start:stop])[..., None] * self.weight
+        slopes = self._slope(self.after[start:stop])[..., None]
+        return torch.mul(slopes, self.weight, out=fresh((*slopes.shape[:-1], self.weight.shape[1]), slopes))
 
     def accumulate(self, start: int, totals: Tensor) -> None:
         """totals[i - 1] += J_{start + i}^T totals[i], in two operations a link."""

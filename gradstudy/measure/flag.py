@@ -7,12 +7,14 @@ the two frames' own volumes. Any such Z' will do on the way; only where growth i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from gradstudy.chains.checks import sums_to_finite
 from gradstudy.errors import NonFiniteError
 from gradstudy.measure.stream import Map
 
@@ -72,18 +74,20 @@ class FlagPass:
         """Take the frame as many links on as it bears; that number, and the growth on the way."""
         count = len(images) - 1
         while True:
-            finite = bool(torch.isfinite(images[count].abs().amax()))
+            finite = sums_to_finite(images[count]) or bool(torch.isfinite(images[count]).all())
             if not finite and count == 1:
                 raise _not_finite(start + 1)
             whole = ends and count == len(images) - 1
             frame, factor = torch.linalg.qr(images[count]) if whole or self._every else _triangular(images[count])
-            log_diagonal = factor.diagonal(dim1=-2, dim2=-1).abs().log()
-            strain = _strain(log_diagonal) if finite else torch.inf
+            log_diagonal = factor.diagonal(dim1=-2, dim2=-1).abs().log_()
+            spread, size = _ranges(log_diagonal) if finite else (math.inf, math.inf)
+            strain = max(spread / _SPREAD, size / _SIZE)
             if count == 1 or (finite and (self._every or strain < _TOLERATED)):
                 break
             count = max(1, min(count - 1, int(count / strain)))
         self.frame = frame
-        self.suspect |= _annihilated(factor, log_diagonal)
+        if spread >= _SUSPECT:
+            self.suspect |= _annihilated(factor.triu(), log_diagonal)
         self._stretch = self._every or max(1, min(2 * count, round(count / max(strain, 1e-3)), _LONGEST))
         return count, log_diagonal
 
@@ -92,27 +96,35 @@ def _triangular(image: Tensor) -> tuple[Tensor, Tensor]:
     """image = Z R with Z the permuted unit lower triangle of an LU decomposition: a third of the price of a QR.
 
     With partial pivoting no entry of Z is above 1, and Z is as well conditioned as the next stretch needs it.
+
+    Returns:
+        Z, and a square matrix whose upper triangle is R.
     """
     factors, pivots = torch.linalg.lu_factor_ex(image)[:2]
-    rows = torch.lu_unpack(factors, pivots, unpack_data=False)[0].argmax(-1)
+    permutation = torch.lu_unpack(factors, pivots, unpack_data=False)[0]
+    numbers = torch.arange(image.shape[-2], dtype=image.dtype, device=image.device)
+    rows = (permutation @ numbers).long()  # row i of Z is row rows[i] of the triangle
     lower = factors.tril(-1)
     lower.diagonal(dim1=-2, dim2=-1).fill_(1.0)
     k = image.shape[-1]
     frame = lower.mT.gather(-1, rows[:, None, :].expand(-1, k, -1)).mT
-    return frame, factors[:, :k].triu()
+    return frame, factors[:, :k]
 
 
-def _strain(log_diagonal: Tensor) -> float:
-    """How much of what a stretch may do it has done, in the worst row; 1 is all of it, infinity an exact zero."""
-    spread = log_diagonal.amax(-1) - log_diagonal.amin(-1)
-    strain = torch.maximum(spread / _SPREAD, log_diagonal.abs().amax(-1) / _SIZE)
-    return float(strain.nan_to_num(nan=torch.inf).amax())
+def _ranges(log_diagonal: Tensor) -> tuple[float, float]:
+    """In the worst row, how far the diagonal reaches from its least to its largest entry, and how far from 0.
+
+    Infinite where an entry is exactly zero.
+    """
+    least, largest = (ends.tolist() for ends in log_diagonal.aminmax(dim=-1))
+    if not all(map(math.isfinite, least + largest)):
+        return math.inf, math.inf
+    spread = max(high - low for low, high in zip(least, largest, strict=True))
+    return spread, max(map(abs, least + largest))
 
 
 def _annihilated(factor: Tensor, log_diagonal: Tensor) -> Tensor:
     """Rows in which a diagonal entry of R is no more than rounding beside its own column."""
-    if float((log_diagonal.amax(-1) - log_diagonal.amin(-1)).nan_to_num(nan=torch.inf).amax()) < _SUSPECT:
-        return torch.zeros(len(factor), dtype=torch.bool, device=factor.device)
     columns = factor.abs().amax(-2).log()
     return ~((columns - log_diagonal).amax(-1) < _SUSPECT)
 

@@ -86,9 +86,9 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
         GradientNorms with `.log_norm` `(T + 1, batch)` and `.log_norm_total` `(T + 1,)`, natural logarithms, float64.
 
     Raises:
-        LossError: the loss is not a scalar or does not depend on the chain.
+        LossError: the loss is not a scalar, does not depend on the chain, or its graph is gone: measure before
+            `loss.backward()` frees it.
         NonFiniteError: the loss is not finite, or its derivative is not; the first timestep is named.
-        RuntimeError: torch's own, if the loss's graph is gone: measure before `loss.backward()` frees it.
 
     Cost: autograd from the loss to the outputs, T vector-Jacobian products, three copies of the states beside the
     module's own output (and a gated layer's factors). The user's graph is kept; parameters and their `.grad` are
@@ -106,15 +106,24 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
     check_chain(chain)
     with torch.no_grad():
         if isinstance(chain.links, StageLinks):
-            by_stage = adjoint_of_stages(chain.links, chain.direct_partials_of_stages(loss))
-            log_norm = torch.cat([_of_each_row(gradient, chain) for gradient in by_stage])
-            total = torch.logsumexp(2 * log_norm, dim=1) / 2
-            return GradientNorms(chain.method, chain.dtype, log_norm, total, names=chain.names)
-        gradients = adjoint(chain.links, chain.direct_partials(loss))
-        log_norm = gradients.log_norm
-        readings = _cell_readings(chain.links, gradients) if isinstance(chain.links, LSTMLinks) else ()
-        total = torch.logsumexp(2 * log_norm, dim=1) / 2
+            return _over_depth(chain, chain.links, loss)
+        return norms_along(chain, chain.direct_partials(loss))
+
+
+def norms_along(chain: Chain, direct: Scaled) -> GradientNorms:
+    """The same over time from direct partials that a backward pass has already brought; they are overwritten."""
+    gradients = adjoint(chain.links, direct)
+    log_norm = gradients.log_norm
+    total = torch.logsumexp(2 * log_norm, dim=1) / 2
+    readings = _cell_readings(chain.links, gradients) if isinstance(chain.links, LSTMLinks) else ()
     return GradientNorms(chain.method, chain.dtype, log_norm, total, *readings)
+
+
+def _over_depth(chain: Chain, links: StageLinks, loss: Loss) -> GradientNorms:
+    gradients = adjoint_of_stages(links, chain.direct_partials_of_stages(loss))
+    log_norm = torch.cat([_of_each_row(gradient, chain) for gradient in gradients])
+    total = torch.logsumexp(2 * log_norm, dim=1) / 2
+    return GradientNorms(chain.method, chain.dtype, log_norm, total, names=chain.names)
 
 
 def _of_each_row(gradient: Scaled, chain: Chain) -> Tensor:

@@ -148,7 +148,9 @@ def lyapunov_exponents(
     check_chain(chain)
     size = chain.square_size()
     meaning = f"the state has {size} components and the chain {chain.length} links"
-    burn_in = check_index("burn_in", burn_in, 0, chain.length - 1, meaning)
+    left = "nothing would be left to count after so long a transient"
+    remedy = f"{meaning}; give fewer links to the burn-in, or a longer input"
+    burn_in = check_index("burn_in", burn_in, 0, chain.length - 1, remedy, left)
     every = None if every is None else check_index("every", every, 1, chain.length, meaning)
     frame = _start(chain, k, basis)
     with torch.no_grad():

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gradstudy.chains.chain import Chain
 from gradstudy.chains.links import Links
+from gradstudy.chains.lstm import LSTMLinks
 
 Map = Callable[[Tensor], Tensor]
 
@@ -22,7 +23,9 @@ def chunks(chain: Chain, start: int, stop: int, numbers: int = _CHUNK) -> list[t
 
 
 def dense_maps(links: Links, start: int, stop: int) -> list[Map]:
-    """The links start + 1 .. stop as products with their dense Jacobians."""
+    """The links start + 1 .. stop as products with their dense Jacobians, or with the parts of them that are dense."""
+    if isinstance(links, LSTMLinks):
+        return links.maps(start, stop)
     # (X^T J^T)^T is J X laid out column by column, as the factorisations that follow want it: no copy.
     return [lambda block, j=j: (block.mT @ j.mT).mT for j in links.jacobians(start, stop)]  # type: ignore[misc]
 

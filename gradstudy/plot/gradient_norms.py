@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from gradstudy.plot.axes import axes, name_ticks
+from gradstudy.plot.axes import axes
+from gradstudy.plot.labels import name_ticks
 
 
 def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -27,7 +28,9 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.plot(zeros, np.full(len(zeros), 0.02), "x", transform=ax.get_xaxis_transform(), label="exactly 0")
     ax.set_xlabel("state $t$")
     if "state" in frame:
-        name_ticks(ax, frame.groupby("t")["state"].first())
+        name_ticks(ax.xaxis, list(frame.groupby("t")["state"].first()))
+        ax.tick_params(axis="x", rotation=90, labelsize="x-small")
+        ax.set_xlabel("state, by the stage it comes out of")
     ax.set_ylabel(r"$\log_{10}\,\|\mathrm{d}L/\mathrm{d}s_t\|$")
     ax.legend()
     return ax

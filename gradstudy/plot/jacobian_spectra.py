@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from gradstudy.plot.axes import axes, name_ticks
+from gradstudy.plot.axes import axes
+from gradstudy.plot.labels import name_ticks
 
 
 def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -27,7 +28,9 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.set_yscale("log")
     ax.set_xlabel("link $t$")
     if "stage" in frame:
-        name_ticks(ax, frame.groupby("t")["stage"].first())
+        name_ticks(ax.xaxis, list(frame.groupby("t")["stage"].first()), start=1)
+        ax.tick_params(axis="x", rotation=90, labelsize="x-small")
+        ax.set_xlabel("stage")
     ax.set_ylabel(r"singular values of $J_t$")
     ax.legend()
     return ax

@@ -68,13 +68,13 @@ class Results:
     evidence: Mapping[str, Any]
 
 
-def collect(study: Study, profile: str, workspace: Path) -> Results:
+def collect(study: Study, profile: str, workspace: Path, assignments: Sequence[str] = ()) -> Results:
     """Results of a profile as they lie in the workspace.
 
     Raises:
         RecordError: a table cannot be read, or one of its columns has the name of a parameter.
     """
-    planned = make_plan(study, profile, workspace).points
+    planned = make_plan(study, profile, workspace, assignments=assignments).points
     entries = [_entry(point) for point in planned]
     done = [(point, entry) for point, entry in zip(planned, entries, strict=True) if _is_ok(entry)]
     runs = tuple(_summary(point, entry, workspace) for point, entry in zip(planned, entries, strict=True))

@@ -25,6 +25,12 @@ TARGETS = {
     ("lyapunov-exponents", "lstm", "stepped jacrev(cell), QR every step"): 1 / 8,
     ("lyapunov-exponents-every-link", "lstm", "vmap(jacrev(cell)) in chunks, QR every step"): 1 / 1.5,
 }
+# Of a ResNet-20: by quantity, group and baseline.
+DEPTH = {
+    ("largest-values", "largest-values", "jacrev in chunks, dense SVD"): 1 / 20,
+    ("tracking", "tracking", "training step without"): 1.05,
+    ("tracking", "tracking-every-10th", "training step without"): 1.02,
+}
 # The same at H = 64, B = 8.
 SMALL = {"stepped cell with retain_grad": 1 / 3}
 
@@ -33,6 +39,8 @@ def _target(row: pd.Series) -> float:
     """The target of a row of ratios; NaN where none was set."""
     if row["group"] == "gated-small":
         return SMALL.get(row["baseline"], np.nan)
+    if row["module"] == "resnet-20":
+        return DEPTH.get((row["quantity"], row["group"], row["baseline"]), np.nan)
     return TARGETS.get((row["quantity"], row["module"], row["baseline"]), np.nan)
 
 
@@ -61,17 +69,24 @@ def ratios_to_baselines(ratios: pd.DataFrame) -> Drawing:
     words = "; ".join(
         f"{_name(row)}: {row['ratio']:.2f} instead of {row['target']:.2f}" for _, row in missed.iterrows()
     )
+    held = rows["peak_bytes"].max() if "peak_bytes" in rows else np.nan
+    memory = f" For the 10 largest singular values tensors held at most {held / 1e6:.0f} MB." if held > 0 else ""
     return Drawing(
         figure,
         f"Running time of the whole call over each baseline's, median and quartiles over {rows['n'].min()} to "
         f"{rows['n'].max()} rounds. The upright bars are the targets set beforehand: {met} of {int(known.sum())} are "
-        f"met{'; missed: ' + words if words else ''}.",
+        f"met{'; missed: ' + words if words else ''}.{memory}",
         "One dot a baseline with its quartiles on a logarithmic axis of ratios; bars show the target of each.",
     )
 
 
 def _name(row: pd.Series) -> str:
     quantity = row["quantity"].removesuffix("-every-link").replace("-", " ")
+    if row["quantity"] == "largest-values":
+        return f"ResNet-20: 10 largest singular values / {row['baseline']}"
+    if row["quantity"] == "tracking":
+        how = "every step" if row["every"] == 1 else f"every {row['every']}th step"
+        return f"ResNet-20: tracked {how} / {row['baseline']}"
     every = ", QR every link" if row["quantity"].endswith("-every-link") else ""
     return f"{row['module'].upper()} {row['hidden']}: {quantity}{every} / {row['baseline']}"
 

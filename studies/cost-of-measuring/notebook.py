@@ -14,22 +14,29 @@
 from typing import Literal
 
 # %% tags=["parameters"]
-quantity: Literal["gradient-norms", "jacobians", "product-spectrum", "lyapunov-exponents", "lyapunov-exponents-every-link"] = "gradient-norms"  # fmt: skip
-module: Literal["rnn", "lstm", "gru"] = "rnn"
+quantity: Literal["gradient-norms", "jacobians", "product-spectrum", "lyapunov-exponents", "lyapunov-exponents-every-link", "largest-values", "tracking"] = "gradient-norms"  # fmt: skip
+module: Literal["rnn", "lstm", "gru", "resnet-20"] = "rnn"
 hidden: int = 128
 length: int = 200
 batch: int = 32
 rounds: int = 9
+every: int = 1  # tracking: steps of training between two measurements
 stepped: bool = True  # also against stepping the module and the cell
 seed: int = 0
 
 # %%
 import gradstudy as gs
-from gradstudy.measure.costs import Size, cost, memory
+from gradstudy.measure.costs import Size, cost, cost_of_largest_values, memory
+from gradstudy.track.costs import cost_of_tracking
 
 # %%
 size = Size(module, hidden, length, batch)
-gs.record("ratios", cost(quantity, size, rounds=rounds, stepped=stepped, seed=seed))
+if quantity == "tracking":
+    gs.record("ratios", cost_of_tracking(every=every, batch=batch, rounds=rounds, seed=seed))
+elif quantity == "largest-values":
+    gs.record("ratios", cost_of_largest_values(rounds=rounds, seed=seed))
+else:
+    gs.record("ratios", cost(quantity, size, rounds=rounds, stepped=stepped, seed=seed))
 
 # %%
 if quantity == "gradient-norms":

@@ -14,7 +14,7 @@
 from typing import Literal
 
 # %% tags=["parameters"]
-experiment: Literal["layer-rates", "shattering", "products", "nonlinearities", "families", "training", "lower-layers", "degradation", "paths"] = "layer-rates"  # fmt: skip
+experiment: Literal["layer-rates", "shattering", "products", "nonlinearities", "families", "training", "lower-layers", "degradation", "paths", "tracked"] = "layer-rates"  # fmt: skip
 activation: Literal["linear", "relu", "tanh", "sigmoid"] = "relu"
 initialisation: Literal["standard", "glorot", "he", "gaussian", "orthogonal"] = "he"
 normalisation: Literal["none", "batch", "frozen"] = "none"
@@ -201,3 +201,13 @@ if experiment == "paths":
     rates, paths = compared.path_tables(source, networks, lesson, rows, seed=seed)
     gs.record("path_rates", rates)
     gs.record("path_lengths", paths)
+
+# %% [markdown]
+# ## A training watched as it goes on
+
+# %%
+if experiment == "tracked":
+    from gradstudy.training.tracked import tracked_layers, tracked_states
+
+    gs.record("tracked_layers", tracked_layers(steps=40, seed=seed))
+    gs.record("tracked_states", tracked_states(steps=600, seed=seed))

@@ -36,9 +36,9 @@ def growth_against_bound(networks: pd.DataFrame) -> Drawing:
             ax.scatter(
                 rows["log_bound"],
                 rows["growth"],
-                9,
-                color,
-                marker,
+                s=9,
+                c=color,
+                marker=marker,
                 linewidths=0,
                 alpha=0.6,
                 label=name,

@@ -12,6 +12,7 @@ from torch import nn
 
 import gradstudy as gs
 from gradstudy import errors
+from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.measure import dense
 from gradstudy.models.textbook_gru import TextbookGRU
 
@@ -342,3 +343,22 @@ def test_a_gru_whose_update_gate_is_pinned_retains_its_state(kind):
     torch.testing.assert_close(chain.links.jacobians(0, TIME), identity, rtol=0, atol=0)
     # torch computes n + z (h - n), which rounds where z h + (1 - z) n would not.
     torch.testing.assert_close(chain.states, h0.expand(TIME + 1, BATCH, HIDDEN), rtol=0, atol=1e-14)
+
+
+def test_maps_of_an_lstm_are_products_with_its_dense_jacobians():
+    torch.manual_seed(3)
+    chain = gs.time_chain(torch.nn.LSTM(3, 5).double(), torch.randn(6, 2, 3, dtype=torch.float64))
+    block = torch.randn(2, 10, 4, dtype=torch.float64)
+    assert isinstance(chain.links, LSTMLinks)
+    for t, link in enumerate(chain.links.maps(1, 6), 2):
+        torch.testing.assert_close(link(block), dense.jacobians(chain)[t - 1] @ block, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_links_abreast_take_over_what_was_derived(kind):
+    links = gs.time_chain(net(kind), normal(TIME, BATCH, INPUT)).links
+    want = links.factors[2:6].flatten(0, 1)
+    abreast = links.abreast(2, 6)
+    assert abreast.factors.data_ptr() == links.factors[2].data_ptr()
+    torch.testing.assert_close(abreast.factors[0], want, rtol=0, atol=0)
+    assert links.double().factors.data_ptr() != links.factors.data_ptr()

@@ -162,3 +162,40 @@ def test_a_layer_that_is_never_called_is_named():
         gs.chains(Unused(), torch.randn(5, 2, 3))
     with pytest.raises(errors.UnsupportedModuleError, match="str"):
         gs.chains("model", torch.randn(5, 2, 3))
+
+
+def test_the_mapping_says_its_names_and_not_its_numbers():
+    model, x = Model().double(), torch.randn(200, 2, 3, dtype=torch.float64)
+    assert repr(gs.chains(model, x)) == "Chains(encoder.rnn[0], encoder.rnn)"
+
+
+def test_a_graph_that_backward_has_freed_is_named():
+    model, x = Model().double(), torch.randn(5, 2, 3, dtype=torch.float64)
+    found = gs.chains(model, x)
+    found.result.backward(retain_graph=True)
+    assert torch.isfinite(gs.gradient_norms(found["encoder.rnn"], found.result).log_norm_total[1:]).all()
+    found.result.backward()
+    with pytest.raises(errors.LossError, match=r"measure before loss.backward\(\), or call .*retain_graph=True"):
+        gs.gradient_norms(found["encoder.rnn"], found.result)
+
+
+def test_a_model_given_to_time_chain_is_pointed_to_chains():
+    with pytest.raises(
+        errors.UnsupportedModuleError, match=r"did you mean gs.chains\(model, inputs\)\['encoder.rnn'\]"
+    ):
+        gs.time_chain(Model(), torch.randn(5, 2, 3))
+
+
+def test_reasons_fit_what_was_refused():
+    rnn, x = nn.RNN(3, 4), torch.randn(5, 2, 3)
+    with pytest.raises(errors.UnsupportedModuleError) as refused:
+        gs.time_chain(rnn, x.numpy())
+    assert "dtype and device" in refused.value.why
+    assert "torch.as_tensor" in refused.value.remedy
+    with pytest.raises(errors.UnsupportedModuleError) as refused:
+        gs.time_chain(rnn, x, direction="reverse")
+    assert refused.value.why == "the module has no such way through time"
+    with pytest.raises(errors.LinkRangeError) as beyond:
+        gs.lyapunov_exponents(gs.time_chain(rnn, x), burn_in=5)
+    assert "left to count" in beyond.value.why
+    assert "longer input" in beyond.value.remedy

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import gradstudy as gs
-from gradstudy.errors import GradstudyWarning, RecordError
+from gradstudy.errors import GradstudyWarning, ParameterError, RecordError
 from gradstudy.study import evidence, ledger
 from gradstudy.study.outcome import Failure, Outcome
 from gradstudy.study.plan import make_plan
@@ -70,6 +70,22 @@ def test_an_unknown_table_is_named_with_those_there_are(workspace, finish):
     finish(0, {"rate": [0.1]})
     with pytest.raises(RecordError, match="one of: rates"):
         gs.load("small", "rate", profile="quick", workspace=workspace.folder)
+
+
+def test_runs_made_with_values_of_their_own_are_read_by_these(workspace, finish, monkeypatch):
+    planned = make_plan(workspace.study(), "quick", workspace.folder, assignments=["mood=leave", "gain=3"]).points[0]
+    ledger.prepare(planned.folder)
+    monkeypatch.setenv("GRADSTUDY_RUN", str(planned.folder))
+    gs.record("rates", pd.DataFrame({"rate": [0.7]}))
+    details = {"evidence": evidence.gather(["gradstudy"]), "seconds": 1}
+    ledger.write_entry(planned.folder, {"parameters": dict(planned.point.parameters)}, Outcome("ok"), details)
+    with pytest.raises(RecordError, match=r"`-p name=value` are read with parameters=\{"):
+        gs.load("small", "rates", profile="quick", workspace=workspace.folder)
+    with pytest.warns(GradstudyWarning, match="missing"):
+        table = gs.load("small", "rates", "quick", workspace.folder, parameters={"mood": "leave", "gain": 3})
+    assert (table["rate"].tolist(), table["mood"].tolist(), table["gain"].tolist()) == ([0.7], ["leave"], [3.0])
+    with pytest.raises(ParameterError, match="moo"):
+        gs.load("small", "rates", "quick", workspace.folder, parameters={"moo": "bad"})
 
 
 def test_a_table_without_rows_changes_no_types(workspace, finish):
