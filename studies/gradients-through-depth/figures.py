@@ -389,7 +389,7 @@ def gradient_by_block(family_blocks: pd.DataFrame) -> Drawing:
         for family in [f for f in KINDS if (kept["family"] == f).any()]:
             axes[0][-1].plot([], [], color=KINDS[family][1], label=KINDS[family][0])
         for padding in [p for p in PADDINGS if (kept["padding"] == p).any()]:
-            axes[0][-1].plot([], [], PADDINGS[padding], color=style.GREY, label=f"{padding} padding")
+            axes[0][-1].plot([], [], PADDINGS[padding], color=style.GREY, label=f"{padding.removesuffix('s')} padding")
         axes[0][-1].legend(fontsize=6)
     n = int(kept["n"].min())
     return Drawing(
