@@ -1,8 +1,7 @@
-"""The HTML pages: one a study and one index, each a single file that needs nothing else to be read."""
+"""The HTML pages: one a study and one index, read offline in their folder, where the pictures lie beside them."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,8 +15,8 @@ from gradstudy.report.cite import bibtex
 
 
 def study_page(report: Mapping[str, Any], folder: Path) -> bytes:
-    """The page of one study; its figures are read from the report's folder and put into the page."""
-    shown = [{**figure, "src": _data_uri(folder, figure), "bibtex": _bibtex(figure, report)} for figure in _all(report)]
+    """The page of one study, which shows the figures of the report's folder."""
+    shown = [{**figure, "src": _source(folder, figure), "bibtex": _bibtex(figure, report)} for figure in _all(report)]
     return _rendered("study.html.j2", report=report, figures=shown)
 
 
@@ -34,7 +33,7 @@ def index_page(reports: Sequence[tuple[Mapping[str, Any], Path]], profile: str) 
 
 def _lead(report: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
     drawn = next((figure for figure in _all(report) if figure["png"]), None)
-    return drawn and {**drawn, "src": _data_uri(folder, drawn)}
+    return drawn and {**drawn, "src": f"{report['study']}/{_source(folder, drawn)}"}
 
 
 def _all(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -45,20 +44,18 @@ def _bibtex(figure: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     return "" if figure["missing"] else bibtex(figure["id"], figure["title"], report["version"], report["date"])
 
 
-def _data_uri(folder: Path, figure: Mapping[str, Any]) -> str:
+def _source(folder: Path, figure: Mapping[str, Any]) -> str:
     # The PNG, at 200 dots an inch a third of the SVG's size; that is a click away and in the PDF.
     if not figure["png"]:
         return ""
-    try:
-        content = (folder / figure["png"]).read_bytes()
-    except OSError as error:
+    if not (folder / figure["png"]).is_file():
         raise ReportError(
-            f"{figure['png']} of the report {folder.name} cannot be read ({error.strerror})",
+            f"{figure['png']} of the report {folder.name} is not there",
             needed="all files that report.json names",
             why="the page shows the picture",
             remedy="build the report again: remove its folder, then `gradstudy report`",
-        ) from error
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        )
+    return str(figure["png"])
 
 
 def _rendered(template: str, **context: Any) -> bytes:

@@ -74,7 +74,7 @@ def test_hostile_text_is_text_on_the_page(synthetic, report: Path):
     assert seen.words.count(synthetic.HOSTILE) >= 4  # title, question, statement, setting
     assert "Growth of the product for <b>each</b> seed" in seen.words
     assert not {tag for tag, _ in seen.tags} & {"script", "b", "link", "iframe"} - {"b"}
-    assert all(attributes["src"].startswith("data:") for tag, attributes in seen.tags if tag == "img")
+    assert all((report / attributes["src"]).is_file() for tag, attributes in seen.tags if tag == "img")
     assert all(attributes.get("alt") for tag, attributes in seen.tags if tag == "img")
 
 

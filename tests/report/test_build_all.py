@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,9 @@ def test_reports_and_index_are_built_from_runs(study: Study, tmp_path: Path):
     assert rows[0]["verdict"] == "SUPPORTED"
     index = (folder / "index.html").read_text(encoding="utf-8")
     assert 'href="made-up/index.html"' in index
-    assert "data:image/png;base64," in index
+    pictures = re.findall(r'<img src="([^"]+)"', index)
+    assert pictures
+    assert all((folder / picture).is_file() for picture in pictures)
     assert "<script>" not in index
 
 
