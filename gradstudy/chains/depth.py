@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -21,8 +21,8 @@ from gradstudy.chains.checks import (
 )
 from gradstudy.chains.graph import cut_points, directly_reached, place
 from gradstudy.chains.stage_links import StageLinks, State, aligned
-from gradstudy.chains.stages import Recording, default_stages, find_stages, first_tensor, listed, record
-from gradstudy.errors import DTypeError, LossError, NonFiniteError, SkipError, UnknownStageError
+from gradstudy.chains.stages import Recording, default_stages, find_stages, first_tensor, listed, record, tensors
+from gradstudy.errors import DTypeError, InputShapeError, LossError, NonFiniteError, SkipError, UnknownStageError
 
 
 def depth_chain(model: nn.Module, inputs: Any, stages: Sequence[str] | None = None) -> Chain:
@@ -57,8 +57,8 @@ def depth_chain(model: nn.Module, inputs: Any, stages: Sequence[str] | None = No
         InputShapeError, DTypeError, NonFiniteError: one value a channel under BatchNorm in train mode; half precision;
             weights, inputs or states that are not finite (the first such stage is named).
 
-    Cost: one forward pass and one backward pass (which finds out whether rows are independent); the graph is kept as
-    long as the chain, and a copy of every state.
+    Cost: one forward pass and some log2(batch) + 2 backward passes (which find out whether rows are independent); the
+    graph is kept as long as the chain, and a copy of every state.
 
     Example:
         >>> import torch, gradstudy as gs
@@ -205,6 +205,14 @@ def _check_calls(names: Sequence[str], after: Sequence[State], explicit: bool) -
 
 def _check_finite(states: Sequence[State]) -> None:
     for t, state in enumerate(states):
+        if state.value.numel() == 0:
+            raise InputShapeError(
+                f"the state t={t}, {'the input' if t == 0 else 'after stage ' + repr(state.name)}, with no numbers in "
+                f"it (shape {tuple(state.value.shape)})",
+                needed="states of at least one number",
+                why="there is nothing to measure",
+                remedy="look at the batch and at the widths of the layers",
+            )
         if not bool(torch.isfinite(state.value).all()):
             raise NonFiniteError(
                 f"the state t={t}, {'the input' if t == 0 else 'after stage ' + repr(state.name)}, is not finite",
@@ -255,16 +263,9 @@ def _without_repeated(recording: Recording) -> Recording:
 
 def _without_skipped(recording: Recording) -> Recording:
     """The recording with only those states that every path from the first state to the output leads through."""
-    outputs = [get_gradient_edge(tensor) for tensor in _tensors(recording.output) if tensor.requires_grad]
+    outputs = [get_gradient_edge(tensor) for tensor in tensors(recording.output) if tensor.requires_grad]
     if not outputs:
         return recording
     kept = cut_points(outputs, recording.first.edge, [place(state.edge) for state in recording.after])
     after = tuple(state for state, keep in zip(recording.after, kept, strict=True) if keep)
     return Recording(recording.first, after, recording.output) if after else recording
-
-
-def _tensors(value: Any) -> Iterable[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    parts = value.values() if hasattr(value, "values") else value if isinstance(value, tuple | list) else ()
-    return [tensor for part in parts for tensor in _tensors(part)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -64,7 +66,38 @@ class Stage:
             (pulled,) = torch.autograd.grad(
                 (self.after.edge,), (self.before.edge,), (dummy,), create_graph=True, allow_unused=True
             )
-        return dummy, pulled if pulled is not None and pulled.requires_grad else None
+        if pulled is None:
+            return dummy, None
+        again = self._again(dummy, pulled)
+        return dummy, pulled if again else None
+
+    def _again(self, dummy: Tensor, pulled: Tensor) -> bool:
+        """Whether J^T u depends on u as far as torch knows, which must be as far as it does.
+
+        A backward pass written by hand may compute on what carries no gradient; its share of J would then read zero.
+        With w = J^T u of a random u, u^T (J w) must be |w|^2.
+        """
+        u = _random_like(dummy, torch.Generator().manual_seed(0))
+        w = self.pull(u)
+        peak = w.abs().max()
+        if peak == 0:
+            return pulled.requires_grad
+        w, pushed = w / peak, torch.zeros_like(u)
+        if pulled.requires_grad:
+            with self._named(), self._twice():
+                pushed = self._differentiate((pulled,), dummy, w, False, dummy)
+        there, back = ((pushed / peak).double() * u).sum(), w.double().square().sum()
+        eps = torch.finfo(u.dtype).eps
+        rounding = 100 * eps * (pushed / peak).double().norm() * u.double().norm()
+        if (there - back).abs() > torch.maximum(10 * eps**0.5 * back, rounding):
+            raise unsupported(
+                f"Jacobian-vector products of stage {self.after.name!r}, in which a backward pass cannot be "
+                "differentiated",
+                "operations with a second derivative in torch, and gradients that no hook changes",
+                "gradient_norms and vjp do not need it; for the rest write custom functions' backward with torch "
+                "operations on what was saved, without detach() and once_differentiable",
+            )
+        return pulled.requires_grad
 
     def _differentiate(
         self,
@@ -109,6 +142,12 @@ class Stage:
                     needed="the graph of the chain's own forward pass",
                     why="links of a chain over depth are pieces of that graph",
                     remedy="measure before loss.backward(), or call loss.backward(retain_graph=True)",
+                ) from error
+            if "use_reentrant=True" in str(error):
+                raise unsupported(
+                    f"gradient checkpointing in stage {self.after.name!r}",
+                    "a model that keeps its graph",
+                    "switch checkpointing off for the measurement",
                 ) from error
             if "modified by an inplace operation" in str(error):
                 raise WeightsChangedError(
@@ -204,11 +243,12 @@ class StageLinks:
     def coupled(self) -> tuple[str, ...]:
         """Names of the stages in which a row's output depends on other rows' inputs, as BatchNorm's in train mode.
 
-        A random vector that is zero outside the first row comes back through each stage: exact zeros stay in the others
-        unless the stage mixes rows.
+        A random vector that is zero outside some rows comes back through each stage: exact zeros stay in the others
+        unless the stage mixes rows. Some log2(batch) sets of rows are enough to try every row against every other.
         """
         generator = torch.Generator().manual_seed(0)
-        return tuple(stage.after.name for stage in self.stages if _mixes(stage, generator))
+        inside = _separating(len(self.states[0].value))
+        return tuple(stage.after.name for stage in self.stages if _mixes(stage, inside, generator))
 
     def _apply(self, product: Callable[[Tensor, bool], Tensor], state: State, vectors: Tensor) -> Tensor:
         """A product with one vector a row, or with a block of them in pieces that fit into memory."""
@@ -238,11 +278,29 @@ def refuse_large_product(links: StageLinks, start: int, stop: int) -> None:
         )
 
 
-def _mixes(stage: Stage, generator: torch.Generator) -> bool:
-    value = stage.after.value
-    u = torch.zeros_like(value)
-    u[0] = torch.randn(value[0].shape, generator=generator, dtype=torch.float64).to(u)
-    return bool(stage.pull(u)[1:].any())
+def _mixes(stage: Stage, inside: Tensor, generator: torch.Generator) -> bool:
+    u = _random_like(stage.after.value, generator)
+    for rows in inside.to(u.device):
+        pulled = stage.pull(torch.where(rows.reshape(-1, *[1] * (u.dim() - 1)), u, 0.0))
+        if bool(pulled[~rows].any()):
+            return True
+    return False
+
+
+def _separating(rows: int) -> Tensor:
+    """Sets of rows, `(sets, rows)`, such that for any two rows one of them holds the first and not the second.
+
+    Each row is in just half of the sets, in a choice of its own (Sperner).
+    """
+    sets = next(count for count in itertools.count(1) if math.comb(count, count // 2) >= rows)
+    inside = torch.zeros(sets, rows, dtype=torch.bool)
+    for row, chosen in enumerate(itertools.islice(itertools.combinations(range(sets), sets // 2), rows)):
+        inside[list(chosen), row] = True
+    return inside
+
+
+def _random_like(value: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value)
 
 
 def aligned(states: Sequence[State]) -> bool:

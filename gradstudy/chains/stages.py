@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,6 +19,7 @@ from gradstudy.chains.stage_links import State
 from gradstudy.errors import InputShapeError, UnknownStageError
 
 _NAMES_SHOWN = 12
+_CHECKPOINTED = "gradient checkpointing, or another use of saved_tensors_hooks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,8 @@ def record(model: nn.Module, inputs: Any, stages: Mapping[str, nn.Module]) -> Re
             after = module.register_forward_hook(_keep_output(tape, name), prepend=True)
             stack.callback(before.remove)
             stack.callback(after.remove)
-        output = _call(model, _each(_as_leaf, args), _each(_as_leaf, kwargs))
+        args, kwargs = _each(_in_graph(own=True), (args, kwargs))
+        output = _call(model, args, kwargs)
     if tape.first is None:
         raise unsupported(
             f"a forward pass that called none of the stages {listed(list(stages))} with a floating-point tensor",
@@ -120,11 +123,28 @@ def record(model: nn.Module, inputs: Any, stages: Mapping[str, nn.Module]) -> Re
 
 
 def first_tensor(value: Any) -> Tensor | None:
-    """The first floating-point tensor in nested tuples, lists and mappings."""
+    """The first floating-point tensor in nested tuples, lists, mappings and dataclasses."""
+    return next((tensor for tensor in tensors(value) if tensor.is_floating_point()), None)
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in nested tuples, lists, mappings and dataclasses."""
     if isinstance(value, Tensor):
-        return value if value.is_floating_point() else None
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple | list) else ()
-    return next((found for part in parts if (found := first_tensor(part)) is not None), None)
+        yield value
+        return
+    parts: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        parts = value.values()
+    elif isinstance(value, tuple | list):
+        parts = value
+    elif _is_record(value):
+        parts = (getattr(value, one.name) for one in fields(value))
+    for part in parts:
+        yield from tensors(part)
+
+
+def _is_record(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
 
 
 def listed(names: Sequence[str]) -> str:
@@ -140,11 +160,23 @@ def _as_call(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _call(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The model with copies of its buffers, so that running statistics stay as they are."""
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    """The model with copies of its buffers, so that running statistics stay as they are.
+
+    Frozen weights carry a gradient for this pass, so that the graph shows what else becomes of their results.
+    """
+    tensors = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    tensors |= {name: w.detach().requires_grad_() for name, w in model.named_parameters() if not w.requires_grad}
     try:
-        return torch.func.functional_call(model, buffers, args, kwargs)
-    except ValueError as error:
+        with torch.autograd.graph.disable_saved_tensors_hooks(_CHECKPOINTED):
+            return torch.func.functional_call(model, tensors, args, kwargs)
+    except (RuntimeError, ValueError) as error:
+        if _CHECKPOINTED in str(error):
+            raise unsupported(
+                _CHECKPOINTED,
+                "a model that keeps its graph",
+                "switch checkpointing off for the measurement",
+                why="every derivative would run the model again, and move its running statistics",
+            ) from error
         if "Expected more than 1 value per channel" not in str(error):
             raise
         raise InputShapeError(
@@ -163,17 +195,41 @@ def _same_random_state(model: nn.Module) -> Iterator[None]:
 
 
 def _each(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """The change made to every floating-point tensor in nested tuples, lists and dictionaries."""
+    """The change made to every floating-point tensor in nested tuples, lists, mappings and dataclasses."""
     if isinstance(value, Tensor):
         return change(value) if value.is_floating_point() else value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_each(change, part) for part in value))
     if type(value) in (tuple, list):
         return type(value)(_each(change, part) for part in value)
-    return {name: _each(change, part) for name, part in value.items()} if type(value) is dict else value
+    if isinstance(value, MutableMapping):
+        changed = copy(value)
+        for name, part in value.items():
+            changed[name] = _each(change, part)
+        return changed
+    if _is_record(value):
+        changed = copy(value)
+        for one in fields(value):
+            object.__setattr__(changed, one.name, _each(change, getattr(value, one.name)))
+        return changed
+    return value
 
 
-def _as_leaf(value: Tensor) -> Tensor:
-    """The tensor as one that carries a gradient and may be changed in place."""
-    return value if value.requires_grad else value.detach().requires_grad_().clone()
+def _in_graph(own: bool) -> Callable[[Tensor], Tensor]:
+    """Makes of a tensor one that carries a gradient and may be changed in place; of the same one the same again.
+
+    Args:
+        own: copy also what carries a gradient already.
+    """
+    made: dict[int, Tensor] = {}
+
+    def change(value: Tensor) -> Tensor:
+        if id(value) not in made:
+            given = value if value.requires_grad else value.detach().requires_grad_()
+            made[id(value)] = given.clone() if own or not value.requires_grad else value
+        return made[id(value)]
+
+    return change
 
 
 def _keep_input(tape: _Tape) -> Callable[..., Any]:
@@ -182,9 +238,14 @@ def _keep_input(tape: _Tape) -> Callable[..., Any]:
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if tape.first is not None or first_tensor((args, kwargs)) is None:
             return None
-        args, kwargs = _each(_as_leaf, args), _each(_as_leaf, kwargs)
+        args, kwargs = _each(_in_graph(own=False), (args, kwargs))
         given = first_tensor((args, kwargs))
-        assert given is not None
+        if given is None or not given.requires_grad:
+            raise unsupported(
+                "a first stage whose tensors come in a container that cannot be rebuilt",
+                "tensors, or tuples, lists, dictionaries and dataclasses of them",
+                "begin with a later stage",
+            )
         tape.first = _state("input", given)
         return args, kwargs
 

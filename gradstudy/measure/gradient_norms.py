@@ -128,7 +128,7 @@ def _over_depth(chain: Chain, links: StageLinks, loss: Loss) -> GradientNorms:
 
 def _of_each_row(gradient: Scaled, chain: Chain) -> Tensor:
     """Log norms of the rows of one state's gradient, of a coupled batch too, `(1, batch)`."""
-    batch = {len(state) for state in chain.states}
+    batch = {len(state) if state.dim() else 1 for state in chain.states}
     rows = batch.pop() if len(batch) == 1 else 1
     return Scaled(gradient.scaled.reshape(1, rows, -1), gradient.log_scale.expand(1, rows)).log_norm
 

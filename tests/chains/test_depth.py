@@ -7,11 +7,16 @@ operations, and what is known in closed form (dropout's mask, the two null direc
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
 import gradstudy as gs
 from gradstudy.errors import (
@@ -178,6 +183,29 @@ def test_mixing_of_rows_is_found_whatever_does_it() -> None:
     assert gs.depth_chain(nn.Sequential(nn.Linear(3, 3), Mix()), torch.randn(1, 3)).rows == 1
 
 
+class RunningSum(nn.Module):
+    """Each row sees those before it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.cumsum(0)
+
+
+class Pair(nn.Module):
+    """Two rows in the middle see each other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + x[[0, 1, 3, 2, 4]] * torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0])[:, None]
+
+
+@pytest.mark.parametrize("mix", [RunningSum(), Pair(), nn.LSTM(3, 3)])
+def test_mixing_that_leaves_the_first_row_alone_is_found(mix: nn.Module) -> None:
+    chain = gs.depth_chain(nn.Sequential(nn.Linear(3, 3), mix), torch.randn(5, 3), ["0", "1"])
+    assert chain.rows == 1
+    assert "rows mix in 1" in chain.method
+    kept = nn.Sequential(nn.Linear(3, 3), nn.LSTM(3, 3, batch_first=True))
+    assert gs.depth_chain(kept, torch.randn(5, 2, 3), ["0", "1"]).rows == 5
+
+
 def test_states_of_another_first_axis_are_one_row() -> None:
     class Windows(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -340,6 +368,159 @@ def test_identity_and_a_stage_without_a_path() -> None:
     assert not chain.jvp(2, torch.ones(3, 2)).any()
 
 
+class Square(torch.autograd.Function):
+    """x^2, whose derivative torch cannot differentiate again."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return (2 * ctx.saved_tensors[0] * grad).detach()
+
+
+class SquareOnce(Square):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return 2 * ctx.saved_tensors[0] * grad
+
+
+@pytest.mark.parametrize("function", [Square, SquareOnce])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_derivative_that_cannot_be_differentiated_does_not_read_zero(
+    function: type[torch.autograd.Function], beside: bool
+) -> None:
+    class Custom(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return function.apply(x) + (x if beside else 0)
+
+    chain = gs.depth_chain(nn.Sequential(nn.Linear(3, 3), Custom()).double(), torch.randn(2, 3).double())
+    expected = torch.diag_embed(2 * chain.states[1] + float(beside))
+    torch.testing.assert_close(chain.vjp(2, torch.ones(2, 3).double()), expected.sum(1))
+    torch.testing.assert_close(chain.jacobian(2), expected)
+    with pytest.raises(UnsupportedModuleError, match="stage '1'"):
+        chain.jvp(2, torch.ones(2, 3).double())
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_gradient_checkpointing_is_refused_and_leaves_the_statistics(reentrant: bool) -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return checkpoint(self.body, x, use_reentrant=reentrant)
+
+    model = nn.Sequential(nn.Linear(3, 3), Checkpointed())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(UnsupportedModuleError, match="checkpoint"):
+        gs.depth_chain(model, torch.randn(4, 3))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Actor(NamedTuple):
+    logits: Tensor
+    values: Tensor
+
+
+@dataclass
+class Answer:
+    logits: Tensor
+
+
+class Wrapped(nn.Module):
+    """Its stage takes and its output is a container of another kind."""
+
+    def __init__(self, wrap: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.linear, self.head, self.wrap = self.Stage(), nn.Linear(3, 2), wrap
+
+    class Stage(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 3)
+
+        def forward(self, given: Any) -> Tensor:
+            return self.inner(given["logits"] if isinstance(given, dict) else given.logits)
+
+    def forward(self, given: Any) -> Any:
+        return self.wrap(self.head(self.linear(given)))
+
+
+@pytest.mark.parametrize("wrap", [lambda x: Actor(x, x.sum(1)), Answer, lambda x: OrderedDict(logits=x)])
+def test_named_tuples_dataclasses_and_mappings(wrap: Callable[[Tensor], Any]) -> None:
+    torch.manual_seed(0)
+    model = Wrapped(wrap)
+    chain = gs.depth_chain(model, (wrap(torch.randn(2, 3)),))
+    assert type(chain.output) is type(wrap(torch.ones(2, 2)))
+    assert chain.names == ("input", "linear", "head")
+    torch.testing.assert_close(chain.jacobian(1), model.linear.inner.weight.detach().expand(2, 3, 3))
+
+
+def test_a_skip_from_what_a_frozen_embedding_gives() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.a, self.b = nn.Embedding(5, 3), nn.Linear(3, 3), nn.Linear(3, 2)
+            self.embedding.weight.requires_grad_(False)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            x = self.embedding(tokens)
+            return self.b(self.a(x) + x)
+
+    model, tokens = Model(), torch.randint(0, 5, (2, 4))
+    with pytest.raises(SkipError, match="around 'a'"):
+        gs.depth_chain(model, tokens, ["a", "b"])
+    assert not model.embedding.weight.requires_grad
+    chain = gs.depth_chain(model, tokens, ["b"])
+    chain.output.sum().backward()
+    assert model.embedding.weight.grad is None
+
+
+def test_one_tensor_given_as_several_arguments_is_one_state() -> None:
+    class Product(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x * y
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("start", torch.tensor([[1.0, 2.0, 3.0]]))
+            self.product, self.head = Product(), nn.Linear(3, 2)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            x = self.start.expand(len(tokens), -1) * tokens
+            return self.head(self.product(x, x))
+
+    chain = gs.depth_chain(Model(), torch.ones(2, 1, dtype=torch.long), ["product", "head"])
+    torch.testing.assert_close(chain.jacobian(1), torch.diag_embed(2 * chain.states[0]))
+
+
+def test_inputs_that_require_grad_may_be_changed_in_place() -> None:
+    x = torch.randn(2, 3, requires_grad=True)
+    kept = x.detach().clone()
+    chain = gs.depth_chain(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 2)), x)
+    assert torch.equal(x, kept)
+    torch.testing.assert_close(chain.jacobian(1), torch.diag_embed((kept > 0).float()))
+    chain.output.sum().backward()
+    assert x.grad is not None
+
+
+def test_a_stage_that_returns_a_number() -> None:
+    class Mean(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.square().mean()
+
+    chain = gs.depth_chain(nn.Sequential(nn.Linear(3, 3), Mean()).double(), torch.randn(2, 3).double())
+    norms = gs.gradient_norms(chain, chain.output)
+    assert norms.log_norm.shape == (3, 1)
+    torch.testing.assert_close(norms.log_norm[1, 0], (chain.states[1].norm() / 3).log())
+
+
 class Twice(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -398,6 +579,8 @@ def infinite() -> nn.Sequential:
         (nn.Linear(3, 3), torch.ones(2, 3, dtype=torch.complex64), None, DTypeError, "complex"),
         (nn.Sequential(nn.Linear(3, 3)), torch.full((2, 3), torch.nan), None, NonFiniteError, "inputs"),
         (infinite(), torch.full((2, 3), 10.0), None, NonFiniteError, "after stage '0'"),
+        (nn.Sequential(nn.Linear(3, 3)), torch.ones(0, 3), None, InputShapeError, "no numbers"),
+        (nn.Sequential(nn.Linear(3, 0), nn.Linear(0, 2)), torch.ones(2, 3), None, InputShapeError, "after stage '0'"),
         (torch.tanh, torch.ones(2, 3), None, UnsupportedModuleError, "nn.Module"),
         (torch.compile(nn.Linear(3, 3)), torch.ones(2, 3), None, UnsupportedModuleError, "compiled"),
         (nn.DataParallel(nn.Linear(3, 3)), torch.ones(2, 3), None, UnsupportedModuleError, "one device"),
