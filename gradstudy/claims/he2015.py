@@ -37,7 +37,7 @@ def error_slope(tables: Tables) -> tuple[Estimate, ...]:
 
 _SHORT = (
     "Plain networks of 20 and 56 layers with batch normalisation, He's initialisation and zero padding (three stages, "
-    "8 channels in the first), 5 networks a depth, 200 updates of 50 images (2,000 of Fashion-MNIST, 14 × 14) by SGD "
+    "8 channels in the first), 10 networks a depth, 200 updates of 50 images (2,000 of Fashion-MNIST, 14 × 14) by SGD "
     "with momentum 0.9 and rate 0.1. The number is the rate of log |dL/dx_l| on its way back, least squares over "
     "states of equal shape, on 128 training images: at initialisation, after 1, 100 and all updates; one condition a "
     "depth and moment. The source names no number: vanish means a rate below −0.01 nats per layer, explode one above "
