@@ -160,12 +160,17 @@ def _as_call(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _call(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The model with copies of its buffers, so that running statistics stay as they are.
+    """The model with copies of its buffers, and of weights that a forward pass may change: its own stay as they are.
 
     Frozen weights carry a gradient for this pass, so that the graph shows what else becomes of their results.
     """
     tensors = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    tensors |= {name: w.detach().requires_grad_() for name, w in model.named_parameters() if not w.requires_grad}
+    limited = {id(module.weight) for module in model.modules() if getattr(module, "max_norm", None) is not None}
+    for name, weight in model.named_parameters():
+        if not weight.requires_grad:
+            tensors[name] = weight.detach().requires_grad_().clone()
+        elif id(weight) in limited:  # an embedding that shortens its rows in place
+            tensors[name] = weight.clone()
     try:
         with torch.autograd.graph.disable_saved_tensors_hooks(_CHECKPOINTED):
             return torch.func.functional_call(model, tensors, args, kwargs)

@@ -25,6 +25,9 @@ _MOST = 2**26
 _MOST_BLOCKS = 64
 # Numbers of a dense matrix that is formed where block Lanczos does not converge: 512 MB in float64.
 _MOST_DENSE = 2**26
+# Random vectors on either side from which rounding is estimated, and by how much its largest may exceed its mean.
+_PROBES = 4
+_CAUTION = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +56,10 @@ class Operator:
 
 @dataclass(frozen=True, eq=False)
 class ScaledProduct:
-    """J_stop ... J_{start+1} as an operator times exp(log_scale), so that neither end under- nor overflows."""
+    """J_stop ... J_{start+1} as an operator times exp(log_scale), `(rows, 1)`: neither end under- nor overflows."""
 
     operator: Operator
-    log_scale: float
+    log_scale: Tensor
 
 
 def is_large(n_in: int, n_out: int, k: int | None) -> bool:
@@ -80,17 +83,17 @@ def link_operator(chain: Chain, t: int) -> Operator:
 
 
 def product_operator(chain: Chain, start: int, stop: int) -> ScaledProduct:
-    """The product of the links start + 1 .. stop, each divided by how much it stretches what comes to it.
+    """The product of the links start + 1 .. stop, each divided by how much it stretches what comes to it in each row.
 
-    The stretch is that of one fixed random block, carried along: any positive numbers would do, as their logarithms are
-    added again at the end.
+    The stretch is that of one fixed random vector, carried along: any positive numbers would do, as their logarithms
+    are added again at the end.
     """
     block = random_basis(chain.rows, chain.sizes[start], 1, chain.device).to(chain.dtype)
-    factors = list[float]()
+    factors = list[Tensor]()
     for t in range(start + 1, stop + 1):
         block = chain.links.jvp(t, block)
-        stretch = float(torch.linalg.vector_norm(block.double(), dim=1).amax())
-        factors.append(stretch if stretch > 0 else 1.0)
+        stretch = torch.linalg.vector_norm(block.double(), dim=1, keepdim=True).to(chain.dtype)
+        factors.append(torch.where(stretch > 0, stretch, 1.0))
         block = block / factors[-1]
     steps = list(zip(range(start + 1, stop + 1), factors, strict=True))
 
@@ -106,7 +109,20 @@ def product_operator(chain: Chain, start: int, stop: int) -> ScaledProduct:
 
     sizes = (chain.sizes[start], chain.sizes[stop])
     operator = Operator(forward, backward, chain.rows, *sizes, chain.dtype, chain.device)
-    return ScaledProduct(operator, float(np.log(factors).sum()))
+    return ScaledProduct(operator, torch.stack(factors).double().log().sum(0)[..., 0])
+
+
+def product_noise(operator: Operator) -> Tensor:
+    """How much of each row's product with a unit vector is rounding, `(rows,)`, float64.
+
+    u^T (A v) and (A^T u)^T v are the same number, rounded along two ways. What one link makes large and the next takes
+    out again shows in their difference, and in nothing that is known of the product alone.
+    """
+    v = random_basis(operator.rows, operator.n_in, _PROBES, operator.device).to(operator.dtype)
+    u = random_basis(operator.rows, operator.n_out, _PROBES, operator.device).to(operator.dtype)
+    gap = u.double().mT @ operator.jvp(v).double() - operator.vjp(u).double().mT @ v.double()
+    spread = gap.square().mean((1, 2)).sqrt()
+    return _CAUTION * max(operator.n_in, operator.n_out) ** 0.5 * spread
 
 
 def largest_values(operator: Operator, k: int) -> tuple[Tensor, Tensor]:

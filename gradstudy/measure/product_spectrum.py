@@ -22,7 +22,7 @@ from gradstudy.measure.graded import (
     log_singular_values,
     random_basis,
 )
-from gradstudy.measure.matrix_free import LARGE, formed, is_large, largest_values, product_operator
+from gradstudy.measure.matrix_free import LARGE, formed, is_large, largest_values, product_noise, product_operator
 from gradstudy.measure.precise import exact_rank, precise_factor
 from gradstudy.measure.result import Result, tidy
 from gradstudy.measure.stream import Map
@@ -52,7 +52,8 @@ class ProductSpectrum(Result):
     Args:
         log_singular_values: natural logarithms, descending, `(batch, min(n) or k)`, float64; -inf where the exact
             value is 0.
-        error: bound on each one's error in nats, `(batch, min(n) or k)`; 0 for -inf.
+        error: bound on each one's error in nats, `(batch, min(n) or k)`; 0 for an exact -inf; inf where one of the k
+            largest of large stages lies below the rounding of their products.
         start, stop: the states the product maps between.
     """
 
@@ -96,7 +97,8 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
 
     Returns:
         ProductSpectrum. `.error` is at least the true error against exact arithmetic on the same links, and at most
-        100 times it + 1e-9 nats.
+        100 times it + 1e-9 nats. Of the k largest of large stages it is an estimate of rounding in the chain's dtype,
+        not a proof.
 
     Raises:
         LinkRangeError: start, stop or k outside the chain.
@@ -148,18 +150,19 @@ def _of_stages(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Ten
     """The k largest of a product of large links: from products with blocks alone, or formed from its smaller side."""
     product = product_operator(chain, start, stop)
     operator = product.operator
+    k = min(k, *chain.sizes[start : stop + 1])  # what is behind is exactly 0
     if is_large(operator.n_in, operator.n_out, k):
         sigma, relative = largest_values(operator, k)
         how = "block Lanczos on the product"
     else:
         dense = formed(operator)
-        sigma, relative, how = torch.linalg.svdvals(dense)[:, :k], torch.zeros(operator.rows), "product formed"
+        sigma, relative, how = torch.linalg.svdvals(dense)[:, :k], torch.zeros_like(dense[:, 0, 0]), "product formed"
     sigma = sigma.double()
-    # Each product with a vector rounds: that is felt in units of the largest value.
-    rounding = 8 * torch.finfo(chain.dtype).eps * (stop - start) * sigma[:, :1] / sigma
-    error = _FLOOR + relative[:, None] + rounding.nan_to_num(nan=0.0, posinf=0.0)
-    values = sigma.log() + product.log_scale
-    return values, torch.where(values.isneginf(), 0.0, error), how
+    # Each product with a vector rounds: that is felt in units of the largest value, or of more that cancels on the way.
+    rounding = 8 * torch.finfo(chain.dtype).eps * (stop - start) * sigma[:, :1] + product_noise(operator)[:, None]
+    error = _FLOOR + relative[:, None] - torch.log1p(-(rounding / sigma).clamp(max=1.0))
+    error = torch.where(error.isnan(), torch.inf, error)
+    return sigma.log() + product.log_scale, torch.where(sigma[:, :1] == 0, 0.0, error), how
 
 
 def _window(chain: Chain, start: int, stop: int | None) -> tuple[int, int]:

@@ -481,6 +481,28 @@ def test_a_skip_from_what_a_frozen_embedding_gives() -> None:
     assert model.embedding.weight.grad is None
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_weights_that_the_forward_pass_changes_are_kept(frozen: bool) -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.a = nn.Embedding(5, 3, max_norm=0.1), nn.Linear(3, 3)
+            self.average = nn.Parameter(torch.ones(3), requires_grad=False)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            self.average.mul_(0.9)
+            return self.a(self.embedding(tokens)) * self.average
+
+    model = Model().requires_grad_(not frozen)
+    model.average.requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    chain = gs.depth_chain(model, torch.arange(4)[:, None], ["a"])
+    assert bool((chain.states[0].norm(dim=-1) < 0.1001).all())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    chain.output.sum().backward()
+    assert (model.embedding.weight.grad is None) == frozen
+
+
 def test_one_tensor_given_as_several_arguments_is_one_state() -> None:
     class Product(nn.Module):
         def forward(self, x: Tensor, y: Tensor) -> Tensor:

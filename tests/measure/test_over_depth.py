@@ -141,6 +141,59 @@ def test_the_largest_values_of_links_too_large_to_form(dtype: torch.dtype) -> No
     assert product.error.max() < (1e-3 if dtype == torch.float32 else 1e-8)
 
 
+class Centred(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(1, keepdim=True)
+
+
+class Gated(nn.Module):
+    """One row shrinks far faster than the other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.tensor([[1.0], [1e-3]]).to(x)
+
+
+def wide(kind: str) -> nn.Sequential:
+    torch.manual_seed(0)
+    first = nn.Linear(600, 700, bias=False)
+    if kind == "relu":  # a rank below k that no shape tells
+        return nn.Sequential(first, nn.ReLU(), nn.Linear(700, 4), nn.Linear(4, 650), nn.Threshold(0.3, 0.0))
+    if kind == "apart":
+        nn.init.orthogonal_(first.weight)
+        return nn.Sequential(first, *(Gated() for _ in range(16)))
+    with torch.no_grad():
+        first.weight.add_(30 * torch.randn(1, 600))  # nearly all of it is taken out again
+    return nn.Sequential(first, Centred(), nn.Linear(700, 20 if kind == "formed" else 650))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("kind", "k"), [("centred", 3), ("formed", 10), ("apart", 3), ("relu", 4), ("relu", 6)])
+def test_the_error_of_the_largest_values_of_large_products(dtype: torch.dtype, kind: str, k: int) -> None:
+    chain = gs.depth_chain(wide(kind).to(dtype), torch.randn(2, 600, dtype=dtype))
+    found = gs.product_spectrum(chain, k=k)
+    product = chain.jacobian(1).double()
+    for t in range(2, chain.length + 1):
+        product = chain.jacobian(t).double() @ product
+    expected = torch.linalg.svdvals(product)[:, : min(k, 4)].log()
+    gap = (found.log_singular_values[:, :4] - expected).abs()
+    assert bool((gap <= found.error[:, :4]).all())
+    assert found.error[:, :3].max() < (1e-2 if dtype == torch.float32 else 1e-8)
+    if kind == "relu":  # no more than the narrowest state lets through
+        assert bool(found.log_singular_values[:, 4:].isneginf().all())
+        assert not found.error[:, 4:].any()
+
+
+def test_values_below_the_rounding_of_large_products_have_no_bound() -> None:
+    torch.manual_seed(0)
+    low = nn.Linear(600, 600, bias=False).double()
+    with torch.no_grad():
+        low.weight.copy_(torch.randn(600, 3).double() @ torch.randn(3, 600).double())
+    chain = gs.depth_chain(nn.Sequential(low, nn.Tanh()), torch.zeros(1, 600, dtype=torch.float64))
+    found = gs.product_spectrum(chain, k=5)
+    assert bool((found.error[0, :3] < 1e-8).all())
+    assert bool(found.error[0, 3:].isinf().all())
+
+
 def test_rows_that_stop_early_are_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     matrix = torch.randn(2, 700, 600, dtype=torch.float64)
