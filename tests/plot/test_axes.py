@@ -45,8 +45,8 @@ def test_a_new_figure_holds_the_names_of_a_real_model_whole(draw):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     drawn, page = figure.get_tightbbox(canvas.get_renderer()), figure.bbox_inches
-    assert drawn.x0 >= page.x0 and drawn.y0 >= page.y0
-    assert drawn.x1 <= page.x1 and drawn.y1 <= page.y1
+    assert page.x0 <= drawn.x0 < drawn.x1 <= page.x1
+    assert page.y0 <= drawn.y0 < drawn.y1 <= page.y1
 
 
 def test_stages_over_depth_have_short_and_distinct_names():
@@ -87,4 +87,5 @@ def test_rows_and_indices_are_whole_numbers_even_if_there_is_one(plot, frame):
     ax = plot(pd.DataFrame(frame), Figure().subplots())
     low, high = ax.get_xlim()
     ticks = np.array([tick for tick in ax.get_xticks() if low <= tick <= high])
-    assert len(ticks) and (ticks == np.round(ticks)).all()
+    assert len(ticks)
+    np.testing.assert_array_equal(ticks, np.round(ticks))
