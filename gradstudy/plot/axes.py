@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 
 
 def axes(ax: Axes | None) -> Axes:
-    """The axes given, or new ones (in a notebook the figure then shows itself)."""
+    """The axes given, or new ones with room for long names (in a notebook the figure then shows itself)."""
     if ax is not None:
         return ax
     from matplotlib import pyplot
 
-    return pyplot.subplots()[1]
+    return pyplot.subplots(layout="constrained")[1]

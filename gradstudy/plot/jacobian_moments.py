@@ -27,7 +27,7 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     zeros = frame.loc[np.isneginf(frame["log10_mean"]), "row"]
     if len(zeros):
         ax.plot(zeros, np.full(len(zeros), 0.02), "kx", transform=ax.get_xaxis_transform(), label="exactly 0")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("row of the batch")
     ax.set_ylabel(r"$\log_{10}$ moment $\pm$ std. error")
     ax.legend()

@@ -18,12 +18,13 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = axes(ax)
     by_link = frame.groupby("t")["singular_value"]
+    marker = "o" if by_link.ngroups == 1 else None  # no line leads through a single link
     for name, style, values in (
         ("largest", "-", by_link.max()),
         ("median", "--", by_link.median()),
         ("smallest", ":", by_link.min()),
     ):
-        ax.plot(values.index, values, style, label=name)
+        ax.plot(values.index, values, style, label=name, marker=marker)
     if (frame["singular_value"] > 0).all():  # a logarithmic axis would drop exact zeros without a word
         ax.set_yscale("log")
     ax.set_xlabel("link $t$")

@@ -24,7 +24,7 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     zeros = int(np.isneginf(frame["log10_singular_value"]).sum())
     if zeros:
         ax.set_title(f"{zeros} value(s) exactly 0 not shown", fontsize="small")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("index of the singular value, one line a row of the batch")
     ax.set_ylabel(r"$\log_{10} \sigma_i$ of the product")
     return ax

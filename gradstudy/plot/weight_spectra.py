@@ -32,7 +32,7 @@ def plot(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     if zeros:
         ax.set_title(f"{zeros} value(s) exactly 0 not shown", fontsize="small")
     of_links = (frame["quantity"] == "jacobian_singular_value").all()
-    alone, all_of_them = shorten(frame["name"].iloc[0]), "all recurrent layers" if of_links else "all weights"
+    alone, all_of_them = shorten(frame["name"].iloc[0], 36), "all recurrent layers" if of_links else "all weights"
     what = r"$\partial s_T/\partial s_{T-1}$ of " if of_links else ""
     ax.set_xlabel(rf"$\log_{{10}}\sigma$ of {what}{alone if frame['name'].nunique() == 1 else all_of_them}")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))

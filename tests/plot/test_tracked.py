@@ -79,3 +79,10 @@ def test_long_names_are_cut_so_that_layers_stay_apart():
     assert shortened[-2:] == ["b.e.l.11.a.self.query", "b.e.l.11.a.o.dense"]
     assert labels.shorten("head") == "head"
     assert len(labels.shorten("x" * 100)) == labels.LONGEST
+
+
+def test_a_single_weight_keeps_the_name_of_its_layer():
+    name = "bert.embeddings.word_embeddings.weight"
+    spectrum = pd.DataFrame({"step": 0, "quantity": "singular_value", "name": name, "log10_value": [0.0, 1.0]})
+    ax = tracked.plot(spectrum, "spectrum", Figure().subplots(), name=name)
+    assert ax.get_xlabel().endswith("b.embeddings.word_embeddings.weight")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import inspect
 import io
 import pickle
+import pydoc
 import weakref
 
 import pytest
@@ -322,3 +324,18 @@ def test_a_wrapped_optimizer_is_unwrapped(values):
         optimizer.step()
         tracker.step()
     assert list(values(tracker, "clip_factor")) == [""]
+
+
+def test_the_help_of_the_callable_package_says_how_to_call_it():
+    taken = list(inspect.signature(gs.track.Tracker).parameters.values())
+    assert [(p.name, p.kind, p.default) for p in inspect.signature(gs.track).parameters.values()] == [
+        (p.name, p.kind, p.default) for p in taken
+    ]
+    said = pydoc.render_doc(gs.track, renderer=pydoc.plaintext)
+    assert all(parameter.name in said for parameter in taken)
+    assert "help(gs.track.Tracker)" in said
+
+
+def test_the_package_names_what_it_lacks():
+    with pytest.raises(AttributeError, match="no attribute 'trackers'"):
+        gs.track.trackers  # noqa: B018
