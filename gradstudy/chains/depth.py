@@ -43,8 +43,8 @@ def depth_chain(model: nn.Module, inputs: Any, stages: Sequence[str] | None = No
         model: any module of torch, in train or eval mode.
         inputs: the model's input; a tuple for several positional ones, a dictionary for keywords.
         stages: names of submodules, each called once; in the chain they stand in the order of their calls. By default
-            the children of a Sequential, else those of `model.blocks`, else the model's children, with lists of modules
-            (and modules around one list) opened, without those that a skip connection leads around.
+            the children of a Sequential, else those of `model.blocks`, else the model's children, with what holds lists
+            of modules opened (an encoder's layers), without those that a skip connection leads around.
 
     Returns:
         The chain; `.output` is what the model returned, in the graph, `.states` a tuple, `.names` "input" and the
@@ -75,7 +75,7 @@ def depth_chain(model: nn.Module, inputs: Any, stages: Sequence[str] | None = No
     names = default_stages(model) if stages is None else stages
     recording = record(model, inputs, find_stages(model, names))
     if stages is None:
-        recording = _without_skipped(_without_repeated(recording))
+        recording = _without_containers(_without_skipped(_without_repeated(recording)))
     _check_calls(names, recording.after, stages is not None)
     states = (recording.first, *recording.after)
     _check_finite(states)
@@ -259,6 +259,23 @@ def _without_repeated(recording: Recording) -> Recording:
     calls = Counter(state.name for state in recording.after)
     after = tuple(state for state in recording.after if calls[state.name] == 1)
     return Recording(recording.first, after, recording.output) if after else recording
+
+
+def _without_containers(recording: Recording) -> Recording:
+    """The recording with one name for a state that comes out of a module and of one inside it.
+
+    A module of several states has returned the last of them once more; one of a single state gives it its own name.
+    """
+    after: list[State] = []
+    for state in recording.after:
+        before = (recording.first, *after)
+        inside = [one for one in after if one.name.startswith(f"{state.name}.")]
+        moved = [one for one in inside if place(one.edge) != place(before[after.index(one)].edge)]  # not by an identity
+        if not any(place(one.edge) == place(state.edge) for one in inside):
+            after.append(state)
+        elif len(moved) == 1:
+            after = [*(one for one in after if one not in inside), state]
+    return Recording(recording.first, tuple(after), recording.output)
 
 
 def _without_skipped(recording: Recording) -> Recording:

@@ -40,7 +40,7 @@ class _Tape:
 
 
 def default_stages(model: nn.Module) -> tuple[str, ...]:
-    """The children of a Sequential, else the children of `model.blocks`, else all children, lists of modules opened."""
+    """The children of a Sequential, else those of `model.blocks`, else all children, what holds lists opened."""
     if isinstance(model, nn.Sequential):
         return tuple(name for name, _ in model.named_children())
     blocks = getattr(model, "blocks", None)
@@ -50,16 +50,11 @@ def default_stages(model: nn.Module) -> tuple[str, ...]:
 
 
 def _opened(module: nn.Module, prefix: str) -> Iterator[str]:
+    """The children, and before each that holds a list of modules somewhere what it holds."""
     for name, child in module.named_children():
-        inside = list(child.children())
-        if _is_list(child) or (len(inside) == 1 and _is_list(inside[0])):  # an encoder around its list of layers too
+        if any(isinstance(part, nn.Sequential | nn.ModuleList) for part in child.modules()):
             yield from _opened(child, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"
-
-
-def _is_list(module: nn.Module) -> bool:
-    return isinstance(module, nn.Sequential | nn.ModuleList)
+        yield f"{prefix}{name}"
 
 
 def find_stages(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
@@ -68,6 +63,13 @@ def find_stages(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
     Raises:
         UnknownStageError: a name is not there, or is there twice.
     """
+    if isinstance(names, str) or len(set(names)) < len(names):
+        raise UnknownStageError(
+            f"stages={names!r}",
+            needed="a list of different names",
+            why="every stage is one link",
+            remedy="name each stage once, for instance stages=['layer1', 'layer2']",
+        )
     modules = dict(model.named_modules(remove_duplicate=False))
     modules.pop("")
     wrong = [name for name in names if name not in modules]
@@ -78,13 +80,6 @@ def find_stages(model: nn.Module, names: Sequence[str]) -> dict[str, nn.Module]:
             needed=f"names of submodules, such as {listed(near or list(modules))}",
             why="a stage is measured between two states, and there is nothing of that name to run",
             remedy="take names from dict(model.named_modules())",
-        )
-    if len(set(names)) < len(names) or isinstance(names, str):
-        raise UnknownStageError(
-            f"stages={names!r}",
-            needed="a list of different names",
-            why="every stage is one link",
-            remedy="name each stage once, for instance stages=['layer1', 'layer2']",
         )
     return {name: modules[name] for name in names}
 

@@ -133,9 +133,12 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
 
 def _few(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tensor, str] | None:
     """The k largest without the dense links, where that is cheaper and certain; else None."""
-    if isinstance(chain.links, StageLinks):
-        return _of_stages(chain, start, stop, k) if max(chain.sizes[start : stop + 1]) > LARGE else None
-    return _largest(chain, start, stop, k) if 2 * (k + _OVERSAMPLE) <= chain.sizes[0] else None
+    sizes = chain.sizes[start : stop + 1]
+    over_depth, much_smaller = isinstance(chain.links, StageLinks), 2 * (k + _OVERSAMPLE) <= min(sizes)
+    if over_depth and max(sizes) > LARGE:
+        return _of_stages(chain, start, stop, k)
+    few = _largest(chain, start, stop, k) if much_smaller else None
+    return _of_stages(chain, start, stop, k) if few is None and over_depth and much_smaller else few
 
 
 def _factors(chain: Chain, start: int, stop: int) -> list[Tensor]:
@@ -281,7 +284,7 @@ def _largest(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tenso
     """
     steps = range(start + 1, stop + 1)
     forward, backward = _sweeps(chain, steps)
-    factor = graded_pass(backward, random_basis(chain.rows, chain.sizes[start], k + _OVERSAMPLE, chain.device))
+    factor = graded_pass(backward, random_basis(chain.rows, chain.sizes[stop], k + _OVERSAMPLE, chain.device))
     values = _values(factor)
     for sweep in range(2, _MAX_SWEEPS + 1):
         factor = graded_pass(backward if sweep % 2 else forward, factor.basis)
@@ -297,8 +300,11 @@ def _largest(chain: Chain, start: int, stop: int, k: int) -> tuple[Tensor, Tenso
 
 def _sweeps(chain: Chain, steps: range) -> tuple[list[Map], list[Map]]:
     """The factors as maps and, in the transposed product's order, their transposes, read as the matrices they are."""
+    links = chain.links
+    if isinstance(links, StageLinks):
+        factors = _factors(chain, steps[0] - 1, steps[-1])
+        return [lambda block, j=j: j @ block for j in factors], [lambda block, j=j: j.mT @ block for j in factors[::-1]]  # type: ignore[misc]
     if chain.dtype == torch.float64:
-        links = chain.links
         return (
             [lambda block, t=t: links.jvp(t, block) for t in steps],  # type: ignore[misc]
             [lambda block, t=t: links.vjp(t, block) for t in reversed(steps)],  # type: ignore[misc]

@@ -287,6 +287,44 @@ def test_default_stages() -> None:
     assert gs.depth_chain(Branches(), x).names == ("input", "a", "c")
 
 
+def test_default_stages_of_a_body_and_a_head() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.shortcut, self.activation = nn.Identity(), nn.ReLU()
+            self.mlp = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.activation(self.shortcut(x) + self.mlp(x))
+
+    class Body(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.layers, self.norm = (
+                nn.Embedding(7, 4),
+                nn.ModuleList([Block(), Block()]),
+                nn.LayerNorm(4),
+            )
+
+        def forward(self, tokens: Tensor) -> tuple[Tensor]:
+            x = self.embedding(tokens)
+            for layer in self.layers:
+                x = layer(x)
+            return (self.norm(x),)
+
+    class Classifier(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = Body(), nn.Linear(4, 2)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            return self.head(self.body(tokens)[0])
+
+    chain = gs.depth_chain(Classifier(), torch.randint(0, 7, (2, 5)))
+    # The first block's own first layer is what first takes a number; skips lead around all but the blocks themselves.
+    assert chain.names == ("input", "body.layers.0", "body.layers.1", "body.norm", "head")
+
+
 def test_stages_in_the_order_of_their_calls() -> None:
     chain = gs.depth_chain(cnn().eval(), images(), ["6", "3", "0"])
     assert chain.names == ("input", "0", "3", "6")
