@@ -142,24 +142,41 @@ def _through_time(table: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _depth(table: pd.DataFrame) -> Iterator[Finding]:
-    """The layer of the smallest gradient beside that of the largest; an exact zero counts."""
-    logs = _medians(table, "layer_gradient")
-    logs = {name: value for name, value in logs.items() if value < math.inf}
-    if len(logs) < 2 or max(logs.values()) == -math.inf:
+    """The layer of the smallest gradient beside that of the largest, of its own kind first; an exact zero counts."""
+    medians = {name: value for name, value in _medians(table, "layer_gradient").items() if value < math.inf}
+    kinds = [logs for logs in (*_by_kind(medians), medians) if max(logs.values(), default=-math.inf) > -math.inf]
+    small = next((logs for logs in kinds if _spread(logs) < math.log(VANISHING_DEPTH)), None)
+    if small is None:
         return
-    least, most = min(logs, key=logs.__getitem__), max(logs, key=logs.__getitem__)
-    ratio = logs[least] - logs[most]
-    if ratio < math.log(VANISHING_DEPTH):
-        places = list(logs)
-        before = places.index(least) < places.index(most)
-        yield Finding(
-            "warning",
-            f"small gradient in layer {least}: |dL/dW| is {_power(ratio)} of that of layer {most}",
-            f"medians {_power(logs[least])} and {_power(logs[most])}; {least} comes "
-            f"{'before' if before else 'after'} {most} in the model",
-            "normalise between layers, initialise for the nonlinearity (He for ReLU), or add skip connections; look at "
-            "tracker.plot('flow')",
-        )
+    least, most = min(small, key=small.__getitem__), max(small, key=small.__getitem__)
+    places = list(medians)
+    before = places.index(least) < places.index(most)
+    other = (
+        ""
+        if small is not medians
+        else "layers of different kinds may differ by nature (a query's from a head's); else "
+    )
+    yield Finding(
+        "warning",
+        f"small gradient in layer {least}: |dL/dW| is {_power(_spread(small))} of that of layer {most}",
+        f"medians {_power(small[least])} and {_power(small[most])}; {least} comes {'before' if before else 'after'} "
+        f"{most} in the model",
+        f"{other}normalise between layers, initialise for the nonlinearity (He for ReLU), or add skip connections; "
+        "look at tracker.plot('flow')",
+    )
+
+
+def _spread(logs: dict[str, float]) -> float:
+    return min(logs.values()) - max(logs.values())
+
+
+def _by_kind(medians: dict[str, float]) -> list[dict[str, float]]:
+    """Layers with the same last word, digits apart, from the widest spread on: queries are compared with queries."""
+    kinds: dict[str, dict[str, float]] = {}
+    for name, value in medians.items():
+        kinds.setdefault(name.rpartition(".")[2].rstrip("0123456789_"), {})[name] = value
+    audible = (logs for logs in kinds.values() if max(logs.values()) > -math.inf)
+    return sorted(audible, key=_spread)
 
 
 def _total(table: pd.DataFrame) -> Iterator[Finding]:

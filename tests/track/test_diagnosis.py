@@ -32,7 +32,8 @@ def states(ratio, length=11):
     return [norm_row("hidden_gradient", "rnn", Norm(math.log(v) if v else -math.inf), t) for t, v in enumerate(norms)]
 
 
-def layers(**norms):
+def layers(*pairs, **norms):
+    norms |= dict(pairs)
     return [size_row("layer_gradient", name, math.log(v) if v else -math.inf) for name, v in norms.items()]
 
 
@@ -92,6 +93,17 @@ CASES = {
         "error",
     ),
 }
+
+
+def test_layers_are_compared_with_their_own_kind_first():
+    """A query's gradient is small by nature: the head's beside it says nothing on depth, other queries' do."""
+    names = ("0.query", "1.query", "head")
+    (across,) = diagnosis.findings(table(layers(*zip(names, (1e-5, 2e-5, 1.0), strict=True))))
+    assert "different kinds" in across.remedy
+    (within,) = diagnosis.findings(table(layers(*zip(names, (1e-5, 0.5, 1.0), strict=True))))
+    assert within.what.startswith("small gradient in layer 0.query")
+    assert "of that of layer 1.query" in within.what
+    assert within.remedy.startswith("normalise")
 
 
 @pytest.mark.parametrize("what", CASES)
