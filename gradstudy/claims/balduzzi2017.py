@@ -82,6 +82,17 @@ _AT_8 = (
 _PREMISE = "each of two inputs is active at a unit with probability 1/2, and both with 1/4"
 _GATES = "slopes are drawn for each input, unit and layer with equal odds, 1 or"
 
+_RESIDUAL_LEAKS = controls(
+    "residual-leak", "residual-larger-leak", _GATES, "0.01 (0.46 tolerances)", "0.04 (1.8 tolerances)"
+)
+_BRANCH_LEAKS = controls(
+    "branch-leak",
+    "branch-larger-leak",
+    _GATES,
+    "0.02 (0.8 tolerances less up to 0.3 of the batch)",
+    "0.05 (1.9 less up to 0.3)",
+)
+
 CLAIMS = (
     Claim(
         id="Z1a",
@@ -130,9 +141,7 @@ CLAIMS = (
         region=Region(-1.0, 1.0),
         replicate=REPLICATE,
         measure=exponential_gap(math.log(0.75)),
-        controls=controls(
-            "residual-leak", "residual-larger-leak", _GATES, "0.01 (0.46 tolerances)", "0.04 (1.8 tolerances)"
-        ),
+        controls=_RESIDUAL_LEAKS,
     ),
     Claim(
         id="Z2b",
@@ -145,9 +154,7 @@ CLAIMS = (
         region=Region(-1.0, 1.0),
         replicate=REPLICATE,
         measure=exponential_gap(math.log(0.75)),
-        controls=controls(
-            "residual-leak", "residual-larger-leak", _GATES, "0.01 (0.46 tolerances)", "0.04 (1.8 tolerances)"
-        ),
+        controls=_RESIDUAL_LEAKS,
     ),
     Claim(
         id="Z3a",
@@ -165,13 +172,7 @@ CLAIMS = (
         region=Region(-1.0, 1.0),
         replicate=REPLICATE,
         measure=power_gap,
-        controls=controls(
-            "branch-leak",
-            "branch-larger-leak",
-            _GATES,
-            "0.02 (0.8 tolerances less up to 0.3 of the batch)",
-            "0.05 (1.9 less up to 0.3)",
-        ),
+        controls=_BRANCH_LEAKS,
     ),
     Claim(
         id="Z3b",
@@ -184,12 +185,6 @@ CLAIMS = (
         region=Region(-1.0, 1.0),
         replicate=REPLICATE,
         measure=power_gap,
-        controls=controls(
-            "branch-leak",
-            "branch-larger-leak",
-            _GATES,
-            "0.02 (0.8 tolerances less up to 0.3 of the batch)",
-            "0.05 (1.9 less up to 0.3)",
-        ),
+        controls=_BRANCH_LEAKS,
     ),
 )
