@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -102,7 +103,12 @@ class Workspace:
     def start(self, *arguments):
         """`gradstudy run` in a process of its own."""
         command = [sys.executable, "-m", "gradstudy.cli", "run", *arguments, "--workspace", self.folder]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # A shell that starts the tests in the background has them, and all they start, ignore Ctrl-C.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
