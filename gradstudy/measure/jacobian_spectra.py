@@ -88,9 +88,12 @@ def jacobian_spectra(chain: Chain, k: int | None = None, eigenvalues: bool = Fal
     Raises:
         LinkRangeError: k is not between 1 and min(n_in, n_out).
         UnsupportedModuleError: eigenvalues of links that are not square.
+        TooLargeError: over depth, a dense link that would not fit into memory.
+        ConvergenceError: values of a large link that do not come to stand apart.
 
     Cost: over depth, link by link, the products that the smaller side asks for and one dense SVD, or, with k and more
-    than 512 components on either side, block Lanczos on products as below (ARPACK for what does not converge in it).
+    than 512 components on either side, block Lanczos on products as below (the dense matrix, or if it is too large
+    ARPACK, for what does not converge in it).
     Over time dense Jacobians of all links in chunks of at most 256 MB, one dense SVD each (O(n^3)). With k and n > 512
     (and a closed form), block Lanczos on products with the links, which are never formed: some 16 products with
     k + 4 vectors each, within 5e-10 (float64) or 5e-6 (float32) relative; rows that do not get there are done densely.

@@ -93,7 +93,8 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
         chain: any chain.
         start, stop: states between which the product maps; the whole chain by default.
         k: the k largest only; by block power sweeps, without dense matrices, where n is much larger (2 (k + 8) <= n)
-            and sigma_k stands clear of sigma_{k+8}, else from the whole spectrum.
+            and sigma_k stands clear of sigma_{k+8}; else from the whole spectrum, or over depth from products with
+            blocks of vectors alone (block Lanczos), as always where a state has more than 512 components.
 
     Returns:
         ProductSpectrum. `.error` is at least the true error against exact arithmetic on the same links, and at most
@@ -102,12 +103,15 @@ def product_spectrum(chain: Chain, start: int = 0, stop: int | None = None, k: i
 
     Raises:
         LinkRangeError: start, stop or k outside the chain.
+        TooLargeError: over depth, dense links that would not fit into memory.
+        ConvergenceError: values of large stages that do not come to stand apart.
         UnsupportedModuleError: something that is no chain.
 
     Cost: three QR passes, O(T n^3) a row; with `k` O(T n^2 (k + 8)) a sweep, three to six sweeps as a rule. Rows in
     double-double, as those of most LSTMs with links of condition 1e3 to 1e6, take some five times as long. Rows of
-    deficient rank or with links of condition above some 1e13 take O(T n^3) operations in software, slower by some
-    hundred times.
+    deficient rank take T products modulo each of two primes more, and the passes again with as many columns as the
+    rank. What is uncertain even then, as with links of condition above some 1e13, takes O(T n^3) operations in
+    software, slower by some hundred times.
 
     Source: the graded factor's SVD follows Demmel and Veselic, Jacobi's method is more accurate than QR, 1992.
 
