@@ -104,7 +104,7 @@ class NextChord:
         """E_T: the NLL of the chord after the last step alone."""
         return negative_log_likelihood(predictions[-1], targets[-1])
 
-    def trivial_loss(self) -> float:
+    def trivial_loss(self, length: int) -> float:
         """NLL of the best constant prediction, each key's frequency in this split; nats a chord."""
         frequency = torch.from_numpy(np.concatenate(self.rolls.sequences).mean(axis=0))
         return float(nn.functional.binary_cross_entropy(frequency, frequency, reduction="sum"))
