@@ -141,7 +141,7 @@ class StorageError(GradstudyError, OSError):
 
 
 class LengthError(GradstudyError, ValueError):
-    """Sequences too short for the positions that their task needs."""
+    """Sequences too short for the positions that their task needs, or longer than any in the data."""
 
 
 # Data

@@ -93,9 +93,8 @@ class Marked(Scored):
     def wrong(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """Sequences whose squared error is above 0.04; in 1997 those whose absolute error is 0.04 or more."""
         error = (predictions - targets)[0, :, 0]
-        if self.definition == "pascanu2013":
-            return error.square() > SQUARED_TOLERANCE
-        return error.abs() >= TOLERANCE
+        right = error.square() <= SQUARED_TOLERANCE if self.definition == "pascanu2013" else error.abs() < TOLERANCE
+        return ~right  # NaN is wrong
 
     def first_marked(self, length: int) -> float:
         """Probability that the very first step is marked and replaced by the neutral value: 0 but in 1997."""

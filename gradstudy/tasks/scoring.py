@@ -27,6 +27,16 @@ def mean_loss(likelihood: Likelihood, predictions: Tensor, targets: Tensor) -> T
     return nn.functional.binary_cross_entropy_with_logits(predictions, targets, reduction="none").sum(-1).mean()
 
 
+def misclassified(predictions: Tensor, classes: Tensor) -> Tensor:
+    """Where the largest output is not that of the class, or an output is not finite.
+
+    Args:
+        predictions: `(..., output_size)`.
+        classes: `(...)`.
+    """
+    return (predictions.argmax(-1) != classes) | ~predictions.isfinite().all(-1)
+
+
 class Scored(ABC):
     """A base for scored tasks: their losses follow from the likelihood and the scored steps."""
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradstudy.errors import OptionError
-from gradstudy.tasks.scoring import Scored, one_hot, uniform
+from gradstudy.tasks.scoring import Scored, misclassified, one_hot, uniform
 from gradstudy.tasks.task import Likelihood
 
 Definition = Literal["code", "docstring", "earlier", "hochreiter1997"]
@@ -45,7 +45,7 @@ class TemporalOrder(Scored):
     | earlier | [.1 L, .2 L), [.4 L, .5 L) | |
     | hochreiter1997 | [.1 L, .2 L], [.5 L, .6 L] | [.1 L, .2 L], [.33 L, .43 L], [.66 L, .76 L] |
 
-    *code* is the code released by Pascanu; *docstring* what that code says of itself, [1, L/10] and [5 L/10, 6 L/10]
+    *code* is the code released by Pascanu, *docstring* what that code says of itself, [1, L/10] and [5 L/10, 6 L/10]
     counted from 1; *earlier* is second-hand, from a repository derived from it. The paper itself only says "in the
     beginning and middle". These three score a softmax by its cross-entropy, and a sequence is right if the largest
     output is that of its class. *hochreiter1997* has a start symbol before all others and a trigger after them (so 8
@@ -139,8 +139,9 @@ class TemporalOrder(Scored):
     def wrong(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """Sequences whose largest output is not that of the class; in 1997 those with an output off by 0.3 or more."""
         if self.likelihood == "categorical":
-            return (predictions.argmax(-1) != targets).any(0)
-        return ((predictions - targets).abs() >= _TOLERANCE).any(-1).any(0)
+            return misclassified(predictions, targets).any(0)
+        # Asked so that NaN is wrong.
+        return ~((predictions - targets).abs() < _TOLERANCE).all(-1).all(0)
 
     def trivial_loss(self, length: int) -> float:
         """The logarithm of the number K of classes, in nats; in 1997 the variance 1 - 1/K of a one-hot class."""
