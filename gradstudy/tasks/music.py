@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -32,7 +32,7 @@ class PianoRolls:
 
     name: str
     split: Split
-    sequences: tuple[np.ndarray, ...]
+    sequences: tuple[np.ndarray, ...] = field(repr=False)
 
     def windows(self, length: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random windows as inputs and next-chord targets, each `(length, count, 88)`, float64.
