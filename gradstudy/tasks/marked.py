@@ -31,7 +31,7 @@ class Marked(Scored):
 
     *pascanu2013* is the released code, but for the length: there each batch has its own, uniform on [T, 1.1 T). (If L
     is not a multiple of 10 the code's last second place is at times one lower.) In 1997 every sequence had its own,
-    from T to 1.1 T, and where its very first step is marked (which is then no end, but 1) that step's value is
+    from T to 1.1 T, and where its very first step is marked, by either mark, the marker there is 1 and the value
     `neutral`.
     """
 

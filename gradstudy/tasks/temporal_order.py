@@ -13,7 +13,7 @@ from gradstudy.errors import OptionError
 from gradstudy.tasks.scoring import Scored, misclassified, one_hot, uniform
 from gradstudy.tasks.task import Likelihood
 
-Definition = Literal["code", "docstring", "earlier", "hochreiter1997"]
+Definition = Literal["code", "docstring", "derived", "hochreiter1997"]
 
 _RELEVANT, _DISTRACTORS = 2, 4
 _START, _TRIGGER = 6, 7  # of hochreiter1997 alone
@@ -23,7 +23,7 @@ _FIRST: dict[tuple[Definition, int], tuple[int, ...]] = {
     ("code", 2): (10, 50),
     ("code", 3): (10, 30, 60),
     ("docstring", 2): (0, 50),
-    ("earlier", 2): (10, 40),
+    ("derived", 2): (10, 40),
     ("hochreiter1997", 2): (10, 50),
     ("hochreiter1997", 3): (10, 33, 66),
 }
@@ -42,16 +42,16 @@ class TemporalOrder(Scored):
     |---|---|---|
     | code | [.1 L, .2 L), [.5 L, .6 L) | [.1 L, .2 L), [.3 L, .4 L), [.6 L, .7 L) |
     | docstring | [0, .1 L), [.5 L - 1, .6 L) | |
-    | earlier | [.1 L, .2 L), [.4 L, .5 L) | |
+    | derived | [.1 L, .2 L), [.4 L, .5 L) | |
     | hochreiter1997 | [.1 L, .2 L], [.5 L, .6 L] | [.1 L, .2 L], [.33 L, .43 L], [.66 L, .76 L] |
 
     *code* is the code released by Pascanu, *docstring* what that code says of itself, [1, L/10] and [5 L/10, 6 L/10]
-    counted from 1; *earlier* is second-hand, from a repository derived from it. The paper itself only says "in the
-    beginning and middle". These three score a softmax by its cross-entropy, and a sequence is right if the largest
-    output is that of its class. *hochreiter1997* has a start symbol before all others and a trigger after them (so 8
-    symbols), scores one output a class by its squared error, and a sequence is right if every output is off by less
-    than 0.3; its outputs were sigmoids, here they are whatever the network gives, and its places were 10 to 20 (and so
-    on) for all lengths from 100 to 110, here tenths of L rounded down to a multiple of 10.
+    counted from 1; *derived* is second-hand, from a repository that builds on it. The paper only says in words that
+    they stand near the beginning and in the middle. These three score a softmax by its cross-entropy, and a sequence is
+    right if the largest output is that of its class. *hochreiter1997* has a start symbol before all others and a
+    trigger after them (so 8 symbols), scores one output a class by its squared error, and a sequence is right if every
+    output is off by less than 0.3; its outputs were sigmoids, here they are whatever the network gives, and its places
+    were 10 to 20 (and so on) for all lengths from 100 to 110, here tenths of L rounded down to a multiple of 10.
 
     Without seeing the sequence one loses ln 4 nats (ln 8 with three symbols), or 3/4 (7/8) in squared error, and errs
     on 3/4 (7/8) of the sequences.

@@ -19,7 +19,7 @@ TASKS = [
     TemporalOrder(),
     TemporalOrder(3),
     TemporalOrder(2, "docstring"),
-    TemporalOrder(2, "earlier"),
+    TemporalOrder(2, "derived"),
     TemporalOrder(2, "hochreiter1997"),
     TemporalOrder(3, "hochreiter1997"),
 ]
@@ -57,7 +57,7 @@ def test_places_and_classes_are_those_of_the_released_code(length, starts):
     ("task", "length", "ranges"),
     [
         (TemporalOrder(2, "docstring"), 100, [(1, 10), (50, 60)]),
-        (TemporalOrder(2, "earlier"), 100, [(11, 20), (41, 50)]),
+        (TemporalOrder(2, "derived"), 100, [(11, 20), (41, 50)]),
         (TemporalOrder(2, "hochreiter1997"), 100, [(11, 21), (51, 61)]),
         (TemporalOrder(2, "hochreiter1997"), 109, [(11, 21), (51, 61)]),
         (TemporalOrder(3, "hochreiter1997"), 105, [(11, 21), (34, 44), (67, 77)]),
