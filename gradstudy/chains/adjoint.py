@@ -101,6 +101,7 @@ def adjoint(links: Links, direct: Scaled) -> Scaled:
 
     Cost: T vector-Jacobian products.
     """
+    _write(_at_ease(direct[-1:]), direct[-1:])
     stop, stretch = links.length, _LONGEST // 4
     while stop > 0:
         start = max(stop - stretch, 0)
@@ -131,12 +132,20 @@ def adjoint_of_stages(links: Links, direct: Sequence[Scaled]) -> tuple[Scaled, .
 
 
 def _carried(links: Links, t: int, total: Scaled) -> Scaled:
-    """J_t^T a_t, on the scale 1 while its entries are of a size that floating point likes, else on its own."""
+    """J_t^T a_t."""
     unit = total.normalised
-    row = Scaled(_pull(links, t, unit.scaled[0])[None], unit.log_scale)
-    plain = (row.log_peak.abs() < _PLAIN) | torch.isneginf(row.log_peak)
-    row = row.on(torch.where(plain, 0.0, row.log_peak))
+    row = _at_ease(Scaled(_pull(links, t, unit.scaled[0])[None], unit.log_scale))
     return Scaled(row.scaled.to(total.scaled.dtype), row.log_scale)
+
+
+def _at_ease(row: Scaled) -> Scaled:
+    """A row on the scale 1 while its entries are of a size that floating point likes, else on its own."""
+    return row.on(torch.where(_plain(row), 0.0, row.log_peak))
+
+
+def _plain(row: Scaled) -> Tensor:
+    peak = row.log_peak
+    return (peak.abs() < _PLAIN) | torch.isneginf(peak)
 
 
 def _pull(links: Links, t: int, unit: Tensor) -> Tensor:
@@ -152,9 +161,7 @@ def _write(found: Scaled, place: Scaled) -> None:
 
 def _on_one_scale(piece: Scaled) -> None:
     """Put a stretch of states on one scale a row: that of the row's largest entry, or 1 if it likes that as well."""
-    last = piece[-1:].log_peak
-    plain = (last.abs() < _PLAIN) | torch.isneginf(last)
-    if bool(plain.all()) and not bool(piece.log_scale.any()):
+    if bool(_plain(piece[-1:]).all()) and not bool(piece.log_scale.any()):
         return
     log_peak = piece.log_peak
     scale = _zero_if_infinite(log_peak.amax(0)).expand_as(log_peak)
