@@ -101,21 +101,25 @@ def adjoint(links: Links, direct: Scaled) -> Scaled:
 
     Cost: T vector-Jacobian products.
     """
-    carry = Scaled.of(torch.zeros_like(direct.scaled[:1]))
-    stop, stretch = links.length + 1, _LONGEST // 4
+    _write(_at_ease(direct[-1:]), direct[-1:])
+    stop, stretch = links.length, _LONGEST // 4
     while stop > 0:
         start = max(stop - stretch, 0)
-        result = direct[start:stop]
-        partial = Scaled(result.scaled.clone(), result.log_scale.clone())
-        _sweep(links, carry, start, result)
-        norms = torch.linalg.vector_norm(result.scaled, dim=-1)
-        if stop - start > 1 and not _sound(norms, result.scaled, partial, carry, links, start):
-            result.scaled.copy_(partial.scaled), result.log_scale.copy_(partial.log_scale)
-            stretch = (stop - start + 3) // 4
+        piece = direct[start : stop + 1]  # the last of these states has its total already
+        if stop - start == 1:
+            _write(_carried(links, stop, piece[1:]) + piece[:1], piece[:1])
+            stop, stretch = start, 2
             continue
-        if start > 0:
-            carry = _carried(links, start, result[:1])
-        stop, stretch = start, _next_stretch(norms, stretch)
+        before = Scaled(piece.scaled.clone(), piece.log_scale.clone())
+        _on_one_scale(piece)
+        links.accumulate(start, piece.scaled)
+        norms = torch.linalg.vector_norm(piece.scaled, dim=-1)
+        if _sound(norms, piece, before, links, start):
+            _write(before[-1:], piece[-1:])
+            stop, stretch = start, _next_stretch(norms, stretch)
+        else:
+            _write(before, piece)
+            stretch = (stop - start + 3) // 4
     return direct
 
 
@@ -128,12 +132,20 @@ def adjoint_of_stages(links: Links, direct: Sequence[Scaled]) -> tuple[Scaled, .
 
 
 def _carried(links: Links, t: int, total: Scaled) -> Scaled:
-    """J_t^T a_t, on the scale 1 while its entries are of a size that floating point likes, else on its own."""
+    """J_t^T a_t."""
     unit = total.normalised
-    row = Scaled(_pull(links, t, unit.scaled[0])[None], unit.log_scale)
-    plain = (row.log_peak.abs() < _PLAIN) | torch.isneginf(row.log_peak)
-    row = row.on(torch.where(plain, 0.0, row.log_peak))
+    row = _at_ease(Scaled(_pull(links, t, unit.scaled[0])[None], unit.log_scale))
     return Scaled(row.scaled.to(total.scaled.dtype), row.log_scale)
+
+
+def _at_ease(row: Scaled) -> Scaled:
+    """A row on the scale 1 while its entries are of a size that floating point likes, else on its own."""
+    return row.on(torch.where(_plain(row), 0.0, row.log_peak))
+
+
+def _plain(row: Scaled) -> Tensor:
+    peak = row.log_peak
+    return (peak.abs() < _PLAIN) | torch.isneginf(peak)
 
 
 def _pull(links: Links, t: int, unit: Tensor) -> Tensor:
@@ -143,23 +155,23 @@ def _pull(links: Links, t: int, unit: Tensor) -> Tensor:
     return links.vjp_double(t, unit) if bool(small.any()) else pulled
 
 
-def _sweep(links: Links, carry: Scaled, start: int, result: Scaled) -> None:
-    """Fill the result over one stretch of states, on one scale a row."""
-    scaled, log_scale = result.scaled, result.log_scale
-    if bool(carry.log_scale.any()) or bool(log_scale.any()) or len(scaled) == 1:
-        # The scale of each row's largest entry over the stretch; a row of zeros is on the scale 1.
-        log_peak = result.log_peak
-        largest = torch.maximum(carry.log_peak, log_peak).amax(0)
-        scale = _zero_if_infinite(largest).expand_as(log_scale)
-        if not bool(torch.isneginf(log_peak).all()):
-            scaled.copy_(result.on(scale).scaled)
-        log_scale.copy_(scale)
-        carry = carry.on(scale[-1:])
-    scaled[-1:] += carry.scaled
-    links.accumulate(start, scaled)
+def _write(found: Scaled, place: Scaled) -> None:
+    place.scaled.copy_(found.scaled), place.log_scale.copy_(found.log_scale)
 
 
-def _sound(norms: Tensor, scaled: Tensor, partial: Scaled, carry: Scaled, links: Links, start: int) -> bool:
+def _on_one_scale(piece: Scaled) -> None:
+    """Put a stretch of states on one scale a row: that of the row's largest entry, or 1 if it likes that as well."""
+    if bool(_plain(piece[-1:]).all()) and not bool(piece.log_scale.any()):
+        return
+    log_peak = piece.log_peak
+    scale = _zero_if_infinite(log_peak.amax(0)).expand_as(log_peak)
+    # Mostly the loss looks at the last state alone.
+    filled = slice(-1, None) if bool(torch.isneginf(log_peak[:-1]).all()) else slice(None)
+    piece.scaled[filled] = piece[filled].on(scale[filled]).scaled
+    piece.log_scale.copy_(scale)
+
+
+def _sound(norms: Tensor, piece: Scaled, before: Scaled, links: Links, start: int) -> bool:
     """Whether every norm has its digits, and is zero only where it is exactly so."""
     inside = (norms > _LEAST) & (norms < _MOST)
     if bool(inside.all()):
@@ -167,10 +179,9 @@ def _sound(norms: Tensor, scaled: Tensor, partial: Scaled, carry: Scaled, links:
     zero = norms == 0
     if not bool((inside | zero).all()):
         return False
-    arrives = partial.scaled.any(-1)
-    arrives[-1] |= carry.scaled[0].any(-1)
+    arrives = before.scaled.any(-1)
     for t in (zero[:-1] & ~zero[1:]).any(1).nonzero()[:, 0].tolist():  # the link itself must say that nothing comes
-        unit = Scaled.of(scaled[t + 1 : t + 2]).normalised.scaled[0]
+        unit = Scaled.of(piece.scaled[t + 1 : t + 2]).normalised.scaled[0]
         arrives[t] |= _pull(links, start + t + 1, unit).any(-1)
     return not bool((zero & arrives).any())
 

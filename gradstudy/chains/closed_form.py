@@ -5,11 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
+
+# Numbers of one gate that are computed together: with those of the others they fit into a cache of 2 MB.
+_CACHED = 2**17
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,13 @@ class ClosedFormLinks(ABC):
         vars(links).update({name: cut(value) for name, value in vars(self).items() if name not in given})
         return links
 
+    def derive(self) -> Self:
+        """These links, with all that products take from the factors derived at once, for whoever takes many."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                getattr(self, name)
+        return self
+
     def double(self) -> Self:
         """The same links in float64."""
         return replace(self._with(Tensor.double), weight=self.weight.double())
@@ -135,8 +146,19 @@ def in_blocks(drive: Tensor, gates: int) -> Tensor:
     return drive.unflatten(-1, (gates, -1))
 
 
-def drive(weight: Tensor, inputs: Tensor, bias: Tensor | None) -> Tensor:
-    """weight inputs + bias for all links at once, in one matrix product."""
-    flat = inputs.reshape(-1, inputs.shape[-1])
-    product = flat @ weight.T if bias is None else torch.addmm(bias, flat, weight.T)
+def drive(weight: Tensor, inputs: Tensor, bias: Tensor | None, out: Tensor | None = None) -> Tensor:
+    """weight inputs + bias for many links at once, in one matrix product; out: where to write it."""
+    flat, into = inputs.reshape(-1, inputs.shape[-1]), None if out is None else out.flatten(0, -2)
+    product = torch.mm(flat, weight.T, out=into) if bias is None else torch.addmm(bias, flat, weight.T, out=into)
     return product.unflatten(0, inputs.shape[:-1])
+
+
+def stretches(start: int, stop: int, like: Tensor) -> list[slice]:
+    """The links start + 1 .. stop in order, so many together that a few numbers a unit of each stay in the cache.
+
+    Args:
+        start, stop: of the links.
+        like: one number a unit of each link, `(T, batch, H)`.
+    """
+    step = max(1, _CACHED // max(1, like[0].numel()))
+    return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]

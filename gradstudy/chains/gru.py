@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from gradstudy.chains.closed_form import ClosedFormLinks, at_link, blocks_dense, drive, in_blocks
+from gradstudy.chains.closed_form import ClosedFormLinks, at_link, blocks_dense, drive, in_blocks, stretches
 
 GATES = ("reset", "update", "candidate")
 """The blocks of the weights in their order; the candidate is tanh, the others are sigmoid."""
@@ -38,19 +38,27 @@ class GRULinks(ClosedFormLinks):
     @cached_property
     def factors(self) -> Tensor:
         """d h_t / d a of r, z and n, a being the recurrent pre-activations, `(T, batch, 3, H)`."""
-        reset, update, candidate = self.gates.unbind(2)
         found = torch.empty_like(self.gates)
-        torch.mul(self._candidate_slope, reset, out=found[:, :, 2])
-        torch.ops.aten.sigmoid_backward.grad_input(
-            self._candidate_slope * self.candidate_drive, reset, grad_input=found[:, :, 0]
-        )
-        torch.ops.aten.sigmoid_backward.grad_input(self.before - candidate, update, grad_input=found[:, :, 1])
+        for links in stretches(0, self.length, self.before):
+            self._factors(links, found[links])
         return found
 
-    @property
-    def _candidate_slope(self) -> Tensor:
+    def _factors(self, links: slice, out: Tensor | None = None) -> Tensor:
+        """The factors of some links alone."""
+        reset, update, candidate = self.gates[links].unbind(2)
+        out = torch.empty_like(self.gates[links]) if out is None else out
+        slope = self._candidate_slope(links)
+        torch.mul(slope, reset, out=out[:, :, 2])
+        slope.mul_(self.candidate_drive[links])
+        torch.ops.aten.sigmoid_backward.grad_input(slope, reset, grad_input=out[:, :, 0])
+        torch.sub(self.before[links], candidate, out=slope)
+        torch.ops.aten.sigmoid_backward.grad_input(slope, update, grad_input=out[:, :, 1])
+        return out
+
+    def _candidate_slope(self, links: slice) -> Tensor:
         """(1 - z) (1 - n^2)."""
-        return torch.ops.aten.tanh_backward(1 - self.keep, self.gates[:, :, 2])
+        _, update, candidate = self.gates[links].unbind(2)
+        return torch.ops.aten.tanh_backward(1 - update, candidate)
 
     def _push(self, t: int, rows: Tensor) -> Tensor:
         parts = at_link(t, self.factors, rows) * in_blocks(rows @ self.weight.T, 3)
@@ -66,7 +74,7 @@ class GRULinks(ClosedFormLinks):
     def input_deltas(self, t: int, rows: Tensor) -> Tensor:
         """Gradients at W_ih x_t; the candidate's does not pass the reset gate."""
         gates = self.factors[t - 1, :, :2] * rows.unsqueeze(-2)
-        candidate = self._candidate_slope[t - 1] * rows
+        candidate = self._candidate_slope(slice(t - 1, t))[0] * rows
         return torch.cat([gates.flatten(-2), candidate], -1)
 
     def jacobians(self, start: int, stop: int) -> Tensor:
@@ -78,14 +86,15 @@ class GRULinks(ClosedFormLinks):
     def accumulate(self, start: int, totals: Tensor) -> None:
         """totals[i - 1] += J_{start + i}^T totals[i], in three operations a link."""
         batch, size = self.before.shape[1:]
-        links = slice(start, start + len(totals) - 1)
-        factors, keep = self.factors[links].unbind(0), self.keep[links].unbind(0)
-        rows, wide = totals.unbind(0), totals.unsqueeze(2).unbind(0)
         deltas = totals.new_empty(batch, 3, size)
         flat, weight = deltas.view(batch, 3 * size), self.weight
-        for i in range(len(totals) - 1, 0, -1):
-            torch.mul(factors[i - 1], wide[i], out=deltas)
-            rows[i - 1].addmm_(flat, weight).addcmul_(keep[i - 1], rows[i])
+        rows, wide = totals.unbind(0), totals.unsqueeze(2).unbind(0)
+        for links in reversed(stretches(start, start + len(totals) - 1, self.before)):
+            factors, keep = self._factors(links).unbind(0), self.keep[links].unbind(0)
+            first = links.start - start
+            for i in range(len(keep) - 1, -1, -1):
+                torch.mul(factors[i], wide[first + i + 1], out=deltas)
+                rows[first + i].addmm_(flat, weight).addcmul_(keep[i], rows[first + i + 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,12 +180,16 @@ def gru_links(
         hidden: h_0 .. h_T, `(T + 1, batch, H)`.
     """
     (weight_in, weight), (bias_in, bias) = weights, biases or (None, None)
-    recurrent = in_blocks(drive(weight, hidden[:-1], bias), 3)
-    gates = in_blocks(drive(weight_in, inputs, bias_in), 3)
-    gates[:, :, :2].add_(recurrent[:, :, :2]).sigmoid_()
-    candidate_drive = recurrent[:, :, 2].clone()
-    gates[:, :, 2].addcmul_(gates[:, :, 0], candidate_drive).tanh_()
-    return GRULinks(weight, hidden[:-1], gates, candidate_drive)
+    before = hidden[:-1]
+    all_gates, candidate_drive = before.new_empty(*before.shape[:2], 3, before.shape[2]), torch.empty_like(before)
+    for links in stretches(0, len(before), before):
+        recurrent = in_blocks(drive(weight, before[links], bias), 3)
+        gates = all_gates[links]
+        drive(weight_in, inputs[links], bias_in, out=gates.flatten(2))
+        gates[:, :, :2].add_(recurrent[:, :, :2]).sigmoid_()
+        candidate_drive[links] = recurrent[:, :, 2]
+        gates[:, :, 2].addcmul_(gates[:, :, 0], recurrent[:, :, 2]).tanh_()
+    return GRULinks(weight, before, all_gates, candidate_drive)
 
 
 def textbook_gru_links(

@@ -9,12 +9,10 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from gradstudy.chains.closed_form import ClosedFormLinks, at_link, blocks_dense, drive, fresh, in_blocks
+from gradstudy.chains.closed_form import ClosedFormLinks, at_link, blocks_dense, drive, fresh, in_blocks, stretches
 
 GATES = ("input", "forget", "candidate", "output")
 """The blocks of torch's weights in their order; the candidate is tanh, the others are sigmoid."""
-
-_STRETCH = 64  # links whose gates are computed at once, so that temporaries stay in the cache's neighbourhood
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,20 +42,28 @@ class LSTMLinks(ClosedFormLinks):
     @cached_property
     def reach(self) -> Tensor:
         """d h_t / d c_t with the output gate held: o (1 - tanh(c_t)^2), `(T, batch, H)`."""
-        return torch.ops.aten.tanh_backward(self.gates[:, :, 3], torch.tanh(self.cells))
+        return self._reach(slice(None))
+
+    def _reach(self, links: slice) -> Tensor:
+        return torch.ops.aten.tanh_backward(self.gates[links, :, 3], torch.tanh(self.cells[links]))
 
     @cached_property
     def factors(self) -> Tensor:
         """d c_t / d a for i, f, g and d h_t / d a with c_t held for o, `(T, batch, 4, H)`."""
         found = torch.empty_like(self.gates)
-        pieces = (x.split(_STRETCH) for x in (found, self.gates, self.cells_before, self.cells))
-        for out, gates, cells_before, cells in zip(*pieces, strict=True):
-            i, f, g, o = gates.unbind(2)
-            torch.ops.aten.sigmoid_backward.grad_input(g, i, grad_input=out[:, :, 0])
-            torch.ops.aten.sigmoid_backward.grad_input(cells_before, f, grad_input=out[:, :, 1])
-            torch.ops.aten.tanh_backward.grad_input(i, g, grad_input=out[:, :, 2])
-            torch.ops.aten.sigmoid_backward.grad_input(torch.tanh(cells), o, grad_input=out[:, :, 3])
+        for links in stretches(0, self.length, self.cells):
+            self._factors(links, found[links])
         return found
+
+    def _factors(self, links: slice, out: Tensor | None = None) -> Tensor:
+        """The factors of some links alone."""
+        out = torch.empty_like(self.gates[links]) if out is None else out
+        i, f, g, o = self.gates[links].unbind(2)
+        torch.ops.aten.sigmoid_backward.grad_input(g, i, grad_input=out[:, :, 0])
+        torch.ops.aten.sigmoid_backward.grad_input(self.cells_before[links], f, grad_input=out[:, :, 1])
+        torch.ops.aten.tanh_backward.grad_input(i, g, grad_input=out[:, :, 2])
+        torch.ops.aten.sigmoid_backward.grad_input(torch.tanh(self.cells[links]), o, grad_input=out[:, :, 3])
+        return out
 
     def _push(self, t: int, rows: Tensor) -> Tensor:
         hidden, cell = rows.chunk(2, -1)
@@ -115,19 +121,21 @@ class LSTMLinks(ClosedFormLinks):
     def accumulate(self, start: int, totals: Tensor) -> None:
         """totals[i - 1] += J_{start + i}^T totals[i], in five operations a link."""
         batch, size = self.before.shape[1:]
-        links = slice(start, start + len(totals) - 1)
         hidden, cell = (part.unbind(0) for part in totals.chunk(2, -1))
-        reach, forget = self.reach[links].unbind(0), self.forget[links].unbind(0)
-        factors, factors_out = self.factors[links, :, :3].unbind(0), self.factors[links, :, 3].unbind(0)
         through, deltas = totals.new_empty(batch, size), totals.new_empty(batch, 4, size)
         through_wide, gates, output, flat = through[:, None], deltas[:, :3], deltas[:, 3], deltas.view(batch, 4 * size)
         weight = self.weight
-        for i in range(len(totals) - 1, 0, -1):
-            torch.addcmul(cell[i], reach[i - 1], hidden[i], out=through)
-            torch.mul(factors[i - 1], through_wide, out=gates)
-            torch.mul(factors_out[i - 1], hidden[i], out=output)
-            hidden[i - 1].addmm_(flat, weight)
-            cell[i - 1].addcmul_(forget[i - 1], through)
+        for links in reversed(stretches(start, start + len(totals) - 1, self.cells)):
+            reach, forget, factors = self._reach(links).unbind(0), self.forget[links].unbind(0), self._factors(links)
+            factors_cell, factors_out = factors[:, :, :3].unbind(0), factors[:, :, 3].unbind(0)
+            first = links.start - start
+            for i in range(len(reach) - 1, -1, -1):
+                after, before = first + i + 1, first + i
+                torch.addcmul(cell[after], reach[i], hidden[after], out=through)
+                torch.mul(factors_cell[i], through_wide, out=gates)
+                torch.mul(factors_out[i], hidden[after], out=output)
+                hidden[before].addmm_(flat, weight)
+                cell[before].addcmul_(forget[i], through)
 
 
 def _product(of_hidden: Tensor, of_cells: Tensor, block: Tensor) -> Tensor:
@@ -150,8 +158,9 @@ def lstm_links(
     """
     weight_in, weight, bias = weights
     gates = drive(weight_in, inputs, bias)
-    for out, h in zip(gates.split(_STRETCH), hidden[:-1].split(_STRETCH), strict=True):
-        out.flatten(0, 1).addmm_(h.flatten(0, 1), weight.T)
+    for links in stretches(0, len(gates), hidden):
+        out = gates[links]
+        out.flatten(0, 1).addmm_(hidden[links].flatten(0, 1), weight.T)
         i, f, g, o = in_blocks(out, 4).unbind(2)
         for gate in (i, f, o):
             gate.sigmoid_()

@@ -121,15 +121,15 @@ def _refuse_model(module: nn.Module | Cell, state: State) -> None:
 def _fused_chain(module: nn.RNNBase, inputs: Tensor, state: State, layer: int, direction: str) -> Chain:
     inputs, parts = check_call(module, inputs, state)
     place = resolve_place(module, layer, direction)
+    hooked = _hooked(module)
     calls = list[RecurrentCall]()
 
     def keep(module: nn.RNNBase, args: tuple[object, ...], kwargs: dict[str, object], result: tuple[Tensor]) -> None:
         # What a user's pre-hooks have made of the inputs, and the output before the user's hooks change it.
-        inputs, parts = check_call(module, *given(args, kwargs))
+        came = check_call(module, *given(args, kwargs)) if hooked else (inputs, parts)
         # A hook behind this one may change the output in place.
-        output = result[0] if len(module._forward_hooks) == 1 else result[0].clone()
-        output = output.detach().requires_grad_()
-        calls.append(RecurrentCall(module, inputs, parts, output, targets=(output,)))
+        output = (result[0].clone() if hooked else result[0]).detach().requires_grad_()
+        calls.append(RecurrentCall(module, *came, output, targets=(output,)))
 
     handle = module.register_forward_hook(keep, with_kwargs=True, prepend=True)
     try:
@@ -138,6 +138,13 @@ def _fused_chain(module: nn.RNNBase, inputs: Tensor, state: State, layer: int, d
     finally:
         handle.remove()
     return recurrent_chain(calls[0], place, runs_of(calls[0], place))
+
+
+def _hooked(module: nn.Module) -> bool:
+    """Whether a user's hooks, of the module or of all modules, see its call."""
+    everywhere = torch.nn.modules.module
+    hooks = (module._forward_pre_hooks, module._forward_hooks)
+    return any((*hooks, everywhere._global_forward_pre_hooks, everywhere._global_forward_hooks))
 
 
 def _own_chain(module: PascanuRNN | TextbookGRU, inputs: Tensor, state: State) -> Chain:

@@ -142,6 +142,7 @@ def _unit(gradient: Scaled) -> Tensor:
 def _by_lag(links: ClosedFormLinks, rows: Scaled, direction: Tensor) -> tuple[Tensor, Tensor]:
     """For every lag log |G_l| and the cosine between G_l and a unit direction; 0 for a G_l of 0."""
     log_norms, cosines = [], []
+    links.derive()
     for _ in range(links.length):
         gradient = _weight_gradient(links, rows)
         log_norms.append(gradient.log_norm[0, 0])
