@@ -107,28 +107,25 @@ class Stage:
         batched: bool,
         like: Tensor,
     ) -> Tensor:
-        def once(vectors: Tensor, batched: bool) -> Tensor:
+        def once(vector: Tensor) -> Tensor:
             (found,) = torch.autograd.grad(
                 outputs,  # type: ignore[arg-type]
                 (source,),  # type: ignore[arg-type]
-                (vectors,),
+                (vector,),
                 retain_graph=True,
                 allow_unused=True,
-                is_grads_batched=batched,
             )
-            return (
-                torch.zeros_like(like).expand(*vectors.shape[: int(batched)], *like.shape) if found is None else found
-            )
+            return torch.zeros_like(like) if found is None else found
 
         with self._named():
             if not batched:
-                return once(vectors, False)
+                return once(vectors)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "There is a performance drop")
                 try:
-                    return once(vectors, True)
+                    return torch.func.vmap(once)(vectors)
                 except RuntimeError:  # an operation that cannot be batched: one vector after another says what is wrong
-                    return torch.stack([once(vector, False) for vector in vectors])
+                    return torch.stack([once(vector) for vector in vectors])
 
     @contextmanager
     def _named(self) -> Iterator[None]:
