@@ -57,8 +57,9 @@ def depth_chain(model: nn.Module, inputs: Any, stages: Sequence[str] | None = No
         InputShapeError, DTypeError, NonFiniteError: one value a channel under BatchNorm in train mode; half precision;
             weights, inputs or states that are not finite (the first such stage is named).
 
-    Cost: one forward pass and some log2(batch) + 2 backward passes (which find out whether rows are independent); the
-    graph is kept as long as the chain, and a copy of every state.
+    Cost: one forward pass and, for more than one row, two backward passes, three for more than 64 rows, which find out
+    whether rows are independent (log2(batch) + 2 more through stages in which they may not be); the graph is kept as
+    long as the chain, and a copy of every state.
 
     Example:
         >>> import torch, gradstudy as gs

@@ -19,6 +19,8 @@ from gradstudy.errors import LossError, TooLargeError, WeightsChangedError
 
 # Numbers of the states of the vectors that go through a stage together.
 _TOGETHER = 2**22
+# Powers of two that rows are told apart by, about 1.
+_FACTORS = 64
 # Dense Jacobians that are still formed, counted in float64.
 _MOST_GB = 4
 
@@ -107,28 +109,25 @@ class Stage:
         batched: bool,
         like: Tensor,
     ) -> Tensor:
-        def once(vectors: Tensor, batched: bool) -> Tensor:
+        def once(vector: Tensor) -> Tensor:
             (found,) = torch.autograd.grad(
                 outputs,  # type: ignore[arg-type]
                 (source,),  # type: ignore[arg-type]
-                (vectors,),
+                (vector,),
                 retain_graph=True,
                 allow_unused=True,
-                is_grads_batched=batched,
             )
-            return (
-                torch.zeros_like(like).expand(*vectors.shape[: int(batched)], *like.shape) if found is None else found
-            )
+            return torch.zeros_like(like) if found is None else found
 
         with self._named():
             if not batched:
-                return once(vectors, False)
+                return once(vectors)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "There is a performance drop")
                 try:
-                    return once(vectors, True)
+                    return torch.func.vmap(once)(vectors)
                 except RuntimeError:  # an operation that cannot be batched: one vector after another says what is wrong
-                    return torch.stack([once(vector, False) for vector in vectors])
+                    return torch.stack([once(vector) for vector in vectors])
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -243,8 +242,10 @@ class StageLinks:
     def coupled(self) -> tuple[str, ...]:
         """Names of the stages in which a row's output depends on other rows' inputs, as BatchNorm's in train mode.
 
-        A random vector that is zero outside some rows comes back through each stage: exact zeros stay in the others
-        unless the stage mixes rows. Some log2(batch) sets of rows are enough to try every row against every other.
+        Where rows are scaled, each by itself, and come back through a stage scaled just so, they do not mix: two
+        backward passes tell, three for more than 64 rows. Otherwise a random vector that is zero outside some rows
+        decides: exact zeros stay in the others unless the stage mixes rows. Some log2(batch) sets of rows are enough to
+        try every row against every other.
         """
         generator = torch.Generator().manual_seed(0)
         inside = _separating(len(self.states[0].value))
@@ -280,11 +281,35 @@ def refuse_large_product(links: StageLinks, start: int, stop: int) -> None:
 
 def _mixes(stage: Stage, inside: Tensor, generator: torch.Generator) -> bool:
     u = _random_like(stage.after.value, generator)
+    if _scales_by_rows(stage, u):
+        return False
     for rows in inside.to(u.device):
-        pulled = stage.pull(torch.where(rows.reshape(-1, *[1] * (u.dim() - 1)), u, 0.0))
+        pulled = stage.pull(torch.where(_along_rows(rows, u), u, 0.0))
         if bool(pulled[~rows].any()):
             return True
     return False
+
+
+def _scales_by_rows(stage: Stage, u: Tensor) -> bool:
+    """Whether each row of J^T u is multiplied, bit for bit, by the factor that its own row of u is multiplied by.
+
+    The factors are powers of two, which round nothing, and for any two rows they differ in one of the trials: what came
+    from another row would not fit, unless it is lost in rounding beside the row's own. No proves nothing: another order
+    of summation would do.
+    """
+    pulled, digit = stage.pull(u), 1
+    while True:
+        exponents = [row // digit % _FACTORS - _FACTORS // 2 for row in range(len(u))]
+        factors = torch.tensor([2.0**exponent for exponent in exponents], dtype=u.dtype, device=u.device)
+        if not torch.equal(stage.pull(_along_rows(factors, u) * u), _along_rows(factors, pulled) * pulled):
+            return False
+        digit *= _FACTORS
+        if digit >= len(u):
+            return True
+
+
+def _along_rows(one_each: Tensor, like: Tensor) -> Tensor:
+    return one_each.reshape(-1, *[1] * (like.dim() - 1))
 
 
 def _separating(rows: int) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +14,12 @@ Product = Callable[[Tensor], Tensor]
 # Vectors beside the k asked for: a cluster around the k-th value does not slow the others down, and the gap behind
 # them bounds the error.
 _SPARE = 4
-# A check costs as much as several blocks.
-_CHECKS = (8, 12, 16, 20, 24, 32, 40, 48, 64)
+# Blocks before the first check of whether the values have converged.
+_FIRST_CHECK = 8
 _MOST_BLOCKS = 24
+# Of a block against the basis, and the coefficient below which the last of them was the one to make sure.
+_MOST_PROJECTIONS = 4
+_NEXT_TO_NOTHING = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +54,30 @@ def largest_singular_values(
         tolerance: on the relative error in theta.
         most_blocks: of the basis, at which rows that have not converged are given up.
 
-    Cost: one product with A and one with A^T a block, 8 to 20 blocks as a rule; memory of three bases.
+    Cost: one product with A and one with A^T a block, 8 to 22 blocks as a rule; memory of two bases and, in float64, of
+    the images A V.
 
     Source: Golub, Luk and Overton 1981, A block Lanczos method for computing the singular values of a matrix.
     """
-    basis, images, normal = start, jvp(start), start[..., :0]
-    image = images
+    basis = block = start
+    normal, images, gram = start[..., :0], list[Tensor](), start.new_empty(len(start), 0, 0, dtype=torch.float64)
+    check, earlier = _FIRST_CHECK, (0, math.inf)
     for blocks in range(1, most_blocks + 1):
+        image = jvp(block)
+        images.append(image.double())
+        gram = _bordered(gram, images)
         back = vjp(image)
         normal = torch.cat([normal, back], -1)
         full = blocks == most_blocks or basis.shape[-1] + start.shape[-1] > basis.shape[1]
-        if blocks in _CHECKS or full:
-            found = _ritz(basis, images, normal, k, tolerance)
+        if blocks == check or full:
+            found = _ritz(basis, normal, images[0], gram, k, tolerance)
             if full or bool(found.converged.all()):
                 return found
+            error = found.error[~found.converged].max().item() / tolerance
+            check = blocks + _pause(blocks, error, earlier)
+            earlier = blocks, error
         block = _next_block(basis, back)
-        image = jvp(block)
-        basis, images = torch.cat([basis, block], -1), torch.cat([images, image], -1)
+        basis = torch.cat([basis, block], -1)
     raise AssertionError("the last block always returns")
 
 
@@ -75,27 +86,52 @@ def spare_block(k: int) -> int:
     return k + _SPARE
 
 
-def _ritz(basis: Tensor, images: Tensor, normal: Tensor, k: int, tolerance: float) -> Largest:
-    """The values of A V, through (A V)^T (A V) in float64, and whether their residuals are small enough."""
-    wide, count = images.double(), k + _SPARE
-    theta, vectors = torch.linalg.eigh(wide.mT @ wide)
+def _pause(blocks: int, error: float, earlier: tuple[int, float]) -> int:
+    """Blocks until the next check: half of what is missing at the rate since the last one, as the rate grows.
+
+    Args:
+        blocks, error: now; the error in units of the tolerance.
+        earlier: both at the check before.
+    """
+    most = max(4, blocks // 4)
+    if not 1 < error < earlier[1] < math.inf:
+        return most
+    rate = math.log(earlier[1] / error) / (blocks - earlier[0])
+    return min(most, max(1, int(math.log(error) / rate / 2)))
+
+
+def _bordered(gram: Tensor, images: Sequence[Tensor]) -> Tensor:
+    """(A V)^T (A V), of which only what the last block brings is new."""
+    column = torch.cat([one.mT @ images[-1] for one in images], -2)
+    inner, border = column.split([gram.shape[-1], column.shape[-1]], -2)
+    return torch.cat([torch.cat([gram, inner], -1), torch.cat([inner.mT, border], -1)], -2)
+
+
+def _ritz(basis: Tensor, normal: Tensor, image: Tensor, gram: Tensor, k: int, tolerance: float) -> Largest:
+    """The values of A V, from (A V)^T (A V) in float64, and whether their residuals are small enough."""
+    count = k + _SPARE
+    theta, vectors = torch.linalg.eigh(gram)
     theta, vectors = theta.flip(-1).clamp(min=0), vectors[..., -count:].flip(-1).to(basis.dtype)
     residual = normal @ vectors - (basis @ vectors) * theta[:, None, :count].to(basis.dtype)
     size = torch.linalg.matrix_norm(residual).double()
     gap = theta[:, k - 1] - theta[:, count] if theta.shape[-1] > count else torch.zeros_like(size)
     error = torch.minimum(size, size**2 / gap.clamp(min=1e-300))
     # Below that the squares underflow and their residuals with them, unless nothing came out at all.
-    sized = (theta[:, k - 1] > torch.finfo(basis.dtype).tiny / tolerance**2) | ~images.flatten(1).any(1)
+    sized = (theta[:, k - 1] > torch.finfo(basis.dtype).tiny / tolerance**2) | ~image.any(2).any(1)
     error = error / theta[:, k - 1].clamp(min=1e-300)
     return Largest(theta[:, :k].sqrt().to(basis.dtype), (error <= tolerance) & sized, error)
 
 
 def _next_block(basis: Tensor, back: Tensor) -> Tensor:
-    """An orthonormal block of what is new in A^T A V; twice projected, since once loses digits."""
-    for _ in range(2):
-        back = back - basis @ (basis.mT @ back)
-    block, _ = torch.linalg.qr(back)
-    for _ in range(2):  # directions that are rounding alone come out of QR at random; make them orthogonal too
-        block = block - basis @ (basis.mT @ block)
-        block, _ = torch.linalg.qr(block)
+    """An orthonormal block of what is new in A^T A V.
+
+    Projected and orthonormalised until a projection finds next to nothing to take away: once loses digits, directions
+    that are rounding alone come out of QR at random, and what is not orthogonal grows from block to block.
+    """
+    block, _ = torch.linalg.qr(back - basis @ (basis.mT @ back))
+    for _ in range(_MOST_PROJECTIONS):
+        taken = basis.mT @ block
+        block, _ = torch.linalg.qr(block - basis @ taken)
+        if bool((taken.abs() < _NEXT_TO_NOTHING).all()):
+            break
     return block

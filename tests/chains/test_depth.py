@@ -206,6 +206,43 @@ def test_mixing_that_leaves_the_first_row_alone_is_found(mix: nn.Module) -> None
     assert gs.depth_chain(kept, torch.randn(5, 2, 3), ["0", "1"]).rows == 5
 
 
+class Leak(nn.Module):
+    """A little of one row gets into another."""
+
+    def __init__(self, source: int, target: int, share: float) -> None:
+        super().__init__()
+        self.source, self.target, self.share = source, target, share
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.index_add(0, torch.tensor([self.target]), self.share * x[[self.source]])
+
+
+@pytest.mark.parametrize(("source", "target"), [(0, 1), (1, 0), (3, 67), (67, 3), (63, 64), (69, 0)])
+@pytest.mark.parametrize(("dtype", "share"), [(torch.float32, 1e-5), (torch.float64, 1e-13)])
+def test_a_little_mixing_between_any_two_rows_is_found(
+    source: int, target: int, dtype: torch.dtype, share: float
+) -> None:
+    model = nn.Sequential(nn.Linear(8, 8), Leak(source, target, share)).to(dtype)
+    assert gs.depth_chain(model, torch.randn(70, 8, dtype=dtype)).rows == 1
+    kept = nn.Sequential(nn.Linear(8, 8), Leak(source, source, share)).to(dtype)
+    assert gs.depth_chain(kept, torch.randn(70, 8, dtype=dtype)).rows == 70
+
+
+@pytest.mark.parametrize(("rows", "blur", "passes"), [(2, 0, 2), (64, 0, 2), (65, 0, 3), (64, 1e-3, 2 + 8)])
+def test_rows_apart_are_seen_in_few_passes(rows: int, blur: float, passes: int) -> None:
+    # With sums that come out a little different every time rows are still seen to be apart, in more passes.
+    gradients = list[Tensor]()
+
+    class Seen(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x.clone()
+            y.register_hook(lambda grad: (gradients.append(grad), grad * (1 + blur * torch.rand(())))[1])
+            return y
+
+    assert gs.depth_chain(nn.Sequential(Seen()), torch.randn(rows, 3)).rows == rows
+    assert len(gradients) == passes
+
+
 def test_states_of_another_first_axis_are_one_row() -> None:
     class Windows(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
