@@ -10,10 +10,10 @@ from torch import Tensor, nn
 Step = Callable[[Tensor, Tensor], Tensor]
 
 
-def fused_forward_backward(module: nn.RNNBase, inputs: Tensor) -> None:
+def fused_forward_backward(module: nn.RNNBase, inputs: Tensor, every_step: bool = False) -> None:
     """One training step's forward and backward pass; it does not give dL/dh_t."""
     output, _ = module(inputs)
-    output[-1].sum().backward()
+    (output if every_step else output[-1]).sum().backward()
     module.zero_grad()
 
 
@@ -22,12 +22,19 @@ def forward_and_bare_products(module: nn.RNNBase, inputs: Tensor) -> None:
     weight = module.state_dict()["weight_hh_l0"]
     with torch.no_grad():
         output, _ = module(inputs)
-        vector = torch.ones_like(output[0])
+        vectors = torch.ones_like(output[0])
         for h in output:
-            vector = (vector * h) @ weight
+            _ = (vectors * h) @ weight
 
 
-def stepped_cell(module: nn.RNNBase, inputs: Tensor) -> list[Tensor]:
+def forward_and_bare_jacobians(module: nn.RNNBase, inputs: Tensor) -> Tensor:
+    """The floor of an nn.RNN's Jacobians: its own forward pass and diag(1 - h^2) W written to memory, nothing else."""
+    with torch.no_grad():
+        output, _ = module(inputs)
+        return (1 - output**2)[..., None] * module.state_dict()["weight_hh_l0"]
+
+
+def stepped_cell(module: nn.RNNBase, inputs: Tensor, every_step: bool = False) -> list[Tensor]:
     """A loop of nn.RNNCell, nn.LSTMCell or nn.GRUCell that keeps the gradient of every hidden state."""
     kind = {"LSTM": nn.LSTMCell, "GRU": nn.GRUCell}.get(module.mode, nn.RNNCell)
     cell = kind(module.input_size, module.hidden_size).to(inputs)
@@ -38,11 +45,11 @@ def stepped_cell(module: nn.RNNBase, inputs: Tensor) -> list[Tensor]:
         state = cell(x, state)
         hidden.append(state[0] if module.mode == "LSTM" else state)
         hidden[-1].retain_grad()
-    hidden[-1].sum().backward()
+    (torch.stack(hidden) if every_step else hidden[-1]).sum().backward()
     return [h.grad.norm(dim=-1) for h in hidden if h.grad is not None]
 
 
-def stepped_module(module: nn.RNNBase, inputs: Tensor) -> list[Tensor]:
+def stepped_module(module: nn.RNNBase, inputs: Tensor, every_step: bool = False) -> list[Tensor]:
     """The fused module called one step at a time, keeping the gradient of every hidden state."""
     zero = inputs.new_zeros(1, inputs.shape[1], module.hidden_size)
     state, hidden = (zero, zero) if module.mode == "LSTM" else zero, []
@@ -50,7 +57,7 @@ def stepped_module(module: nn.RNNBase, inputs: Tensor) -> list[Tensor]:
         _, state = module(x[None], state)
         hidden.append(state[0] if module.mode == "LSTM" else state)
         hidden[-1].retain_grad()
-    hidden[-1].sum().backward()
+    (torch.stack(hidden) if every_step else hidden[-1]).sum().backward()
     module.zero_grad()
     return [h.grad.norm(dim=-1) for h in hidden if h.grad is not None]
 

@@ -45,8 +45,10 @@ def cost(quantity: str, size: Size, *, rounds: int, stepped: bool = True, seed: 
     Gradient norms and Jacobians are taken in float32, products and Lyapunov exponents in float64.
 
     Args:
-        quantity: "gradient-norms", "jacobians", "product-spectrum" (of an nn.RNN), "lyapunov-exponents" or
-            "lyapunov-exponents-every-link" (a QR at every link; both of an LSTM, one row).
+        quantity: "gradient-norms" (of the sum of the last output), "gradient-norms-every-step" (of all outputs, so
+            that no gradient falls below float32's normal range, where arithmetic is slow), "jacobians",
+            "product-spectrum" (of an nn.RNN), "lyapunov-exponents" or "lyapunov-exponents-every-link" (a QR at every
+            link; both of an LSTM, one row).
         size: of the case.
         rounds: how often each is timed.
         stepped: also the baselines that step through time.
@@ -103,20 +105,20 @@ def _case(size: Size, seed: int) -> Case:
         return kind(size.hidden, size.hidden), torch.randn(size.length, size.batch, size.hidden)
 
 
-def _whole_call(case: Case) -> GradientNorms:
+def _whole_call(case: Case, every_step: bool = False) -> GradientNorms:
     chain = time_chain(*case)
-    return gradient_norms(chain, chain.output[-1].sum())
+    return gradient_norms(chain, (chain.output if every_step else chain.output[-1]).sum())
 
 
-def _gradient_norms(case: Case) -> tuple[Action, Mapping[str, Action]]:
+def _gradient_norms(case: Case, every_step: bool = False) -> tuple[Action, Mapping[str, Action]]:
     others: dict[str, Action] = {
-        "fused forward and backward": lambda: baselines.fused_forward_backward(*case),
-        "stepped cell with retain_grad": lambda: baselines.stepped_cell(*case),
-        "stepped fused module": lambda: baselines.stepped_module(*case),
+        "fused forward and backward": lambda: baselines.fused_forward_backward(*case, every_step),
+        "stepped cell with retain_grad": lambda: baselines.stepped_cell(*case, every_step),
+        "stepped fused module": lambda: baselines.stepped_module(*case, every_step),
     }
     if isinstance(case[0], nn.RNN):
         others["forward and T bare products"] = lambda: baselines.forward_and_bare_products(*case)
-    return lambda: _whole_call(case), others
+    return lambda: _whole_call(case, every_step), others
 
 
 def _jacobians(case: Case) -> tuple[Action, Mapping[str, Action]]:
@@ -124,7 +126,10 @@ def _jacobians(case: Case) -> tuple[Action, Mapping[str, Action]]:
         chain = time_chain(*case)
         return chain.links.jacobians(0, chain.length)
 
-    return ours, {"vmap(jacrev(cell)) in chunks": lambda: baselines.chunked_jacrev(*case)}
+    others: dict[str, Action] = {"vmap(jacrev(cell)) in chunks": lambda: baselines.chunked_jacrev(*case)}
+    if isinstance(case[0], nn.RNN):
+        others["forward and bare Jacobians"] = lambda: baselines.forward_and_bare_jacobians(*case)
+    return ours, others
 
 
 def _product_spectrum(case: Case) -> tuple[Action, Mapping[str, Action]]:
@@ -154,6 +159,7 @@ def _double(case: Case) -> Case:
 
 _ACTIONS: Mapping[str, Callable[[Case], tuple[Action, Mapping[str, Action]]]] = {
     "gradient-norms": _gradient_norms,
+    "gradient-norms-every-step": lambda case: _gradient_norms(case, every_step=True),
     "jacobians": _jacobians,
     "product-spectrum": _product_spectrum,
     "lyapunov-exponents": _lyapunov_exponents,

@@ -37,11 +37,11 @@ SMALL = {"stepped cell with retain_grad": 1 / 3}
 
 def _target(row: pd.Series) -> float:
     """The target of a row of ratios; NaN where none was set."""
-    if row["group"] == "gated-small":
+    if row["group"].startswith("gated-small"):
         return SMALL.get(row["baseline"], np.nan)
     if row["module"] == "resnet-20":
         return DEPTH.get((row["quantity"], row["group"], row["baseline"]), np.nan)
-    return TARGETS.get((row["quantity"], row["module"], row["baseline"]), np.nan)
+    return TARGETS.get((row["quantity"].removesuffix("-every-step"), row["module"], row["baseline"]), np.nan)
 
 
 def ratios_to_baselines(ratios: pd.DataFrame) -> Drawing:
@@ -81,13 +81,14 @@ def ratios_to_baselines(ratios: pd.DataFrame) -> Drawing:
 
 
 def _name(row: pd.Series) -> str:
-    quantity = row["quantity"].removesuffix("-every-link").replace("-", " ")
+    quantity = row["quantity"].removesuffix("-every-link").removesuffix("-every-step").replace("-", " ")
     if row["quantity"] == "largest-values":
         return f"ResNet-20: 10 largest singular values / {row['baseline']}"
     if row["quantity"] == "tracking":
         how = "every step" if row["every"] == 1 else f"every {row['every']}th step"
         return f"ResNet-20: tracked {how} / {row['baseline']}"
     every = ", QR every link" if row["quantity"].endswith("-every-link") else ""
+    every = ", loss at every step" if row["quantity"].endswith("-every-step") else every
     return f"{row['module'].upper()} {row['hidden']}: {quantity}{every} / {row['baseline']}"
 
 

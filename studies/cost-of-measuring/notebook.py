@@ -14,7 +14,7 @@
 from typing import Literal
 
 # %% tags=["parameters"]
-quantity: Literal["gradient-norms", "jacobians", "product-spectrum", "lyapunov-exponents", "lyapunov-exponents-every-link", "largest-values", "tracking"] = "gradient-norms"  # fmt: skip
+quantity: Literal["gradient-norms", "gradient-norms-every-step", "jacobians", "product-spectrum", "lyapunov-exponents", "lyapunov-exponents-every-link", "largest-values", "tracking"] = "gradient-norms"  # fmt: skip
 module: Literal["rnn", "lstm", "gru", "resnet-20"] = "rnn"
 hidden: int = 128
 length: int = 200
