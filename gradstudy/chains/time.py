@@ -66,8 +66,9 @@ def time_chain(
         UnsupportedModuleError, DropoutError, PackedInputError: what has no exact chain here, refused by name.
 
     Cost: one forward pass, and for gated modules one matrix product over all steps for the gates. Stored are output,
-    states and, for n units, n (RNN), 5n (GRU) or 6n (LSTM) numbers a step and row, twice that once a gradient was
-    asked for. In a multi-layer module the layers below the last run once more, where they are needed.
+    states and, for n units, n (RNN), 5n (GRU) or 6n (LSTM) numbers a step and row, twice that once a gated module's
+    Jacobians or products with them were asked for. In a multi-layer module the layers below the last run once more,
+    where they are needed.
 
     Source: Hochreiter and Schmidhuber 1997 and Gers et al. 2000 (LSTM); Cho et al. 2014 (GRU).
 

@@ -91,8 +91,7 @@ def gradient_norms(chain: Chain, loss: Loss) -> GradientNorms:
         NonFiniteError: the loss is not finite, or its derivative is not; the first timestep is named.
 
     Cost: autograd from the loss to the outputs, T vector-Jacobian products, three copies of the states beside the
-    module's own output (and a gated layer's factors). The user's graph is kept; parameters and their `.grad` are
-    not touched.
+    module's own output. The user's graph is kept; parameters and their `.grad` are not touched.
 
     Source: Pascanu, Mikolov and Bengio 2013, Eq. 3-5 (the sum of their temporal components' state factors).
 

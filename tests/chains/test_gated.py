@@ -6,12 +6,15 @@ gradients autograd through stepped cells, layer by layer and direction by direct
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 import gradstudy as gs
 from gradstudy import errors
+from gradstudy.chains.closed_form import ClosedFormLinks
 from gradstudy.chains.lstm import LSTMLinks
 from gradstudy.measure import dense
 from gradstudy.models.textbook_gru import TextbookGRU
@@ -352,6 +355,21 @@ def test_maps_of_an_lstm_are_products_with_its_dense_jacobians():
     assert isinstance(chain.links, LSTMLinks)
     for t, link in enumerate(chain.links.maps(1, 6), 2):
         torch.testing.assert_close(link(block), dense.jacobians(chain)[t - 1] @ block, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_gates_and_factors_do_not_depend_on_how_many_links_are_taken_together(kind, monkeypatch):
+    x, totals = normal(TIME, BATCH, INPUT), normal(7, BATCH, HIDDEN * (2 if kind == "LSTM" else 1))
+    whole = gs.time_chain(net(kind), x).links
+    monkeypatch.setattr(sys.modules[ClosedFormLinks.__module__], "_CACHED", 2 * BATCH * HIDDEN)
+    pieces = gs.time_chain(net(kind), x).links
+    torch.testing.assert_close(pieces.gates, whole.gates, rtol=0, atol=1e-15)
+    torch.testing.assert_close(pieces.factors, whole.factors, rtol=0, atol=1e-15)
+    found = totals.clone()
+    pieces.accumulate(1, found)
+    for i in range(6, 0, -1):  # the links of one whole, one after the other
+        totals[i - 1] += whole.vjp(1 + i, totals[i])
+    torch.testing.assert_close(found, totals, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])

@@ -404,6 +404,20 @@ def test_a_users_hooks_do_not_part_the_states_from_the_links(kind):
     torch.testing.assert_close(hooked.jacobian(3), plain.jacobian(3), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("kind", [torch.nn.RNN, torch.nn.LSTM, torch.nn.GRU])
+def test_hooks_of_all_modules_are_seen_too(kind):
+    net = kind(INPUT, HIDDEN, dtype=torch.float64)
+    x = inputs(TIME, BATCH, INPUT)
+    plain = gs.time_chain(net, 2 * x)
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(lambda module, args: (2 * args[0], *args[1:]))
+    try:
+        hooked = gs.time_chain(net, x)
+    finally:
+        handle.remove()
+    torch.testing.assert_close(hooked.states, plain.states, rtol=0, atol=0)
+    torch.testing.assert_close(hooked.jacobian(3), plain.jacobian(3), rtol=0, atol=0)
+
+
 def test_our_hook_is_gone_after_an_exception():
     net = rnn()
 
