@@ -1,0 +1,94 @@
+"""A population unrolled through time: memory for a pass there and back, used again at every update."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from gradstudy.training.population import Population, Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Unrolled(ABC):
+    """States and gradients of one pass of many members, each on its own sequences.
+
+    What goes into a product over many steps lies member by member, what comes out of one step's product lies step by
+    step: so batched products take and give their operands without copies.
+
+    Args:
+        shape: of the members.
+        driven: u_t = (h_{t-1}, x_t, 1) at place t - 1, t = 1 .. T + 1, `(members, T + 1, batch, K)`; x_{T+1} is unused.
+        delta: gradient at A u_t, t = 1 .. T, `(members, T, batch, G H)`.
+        state_gradient: dL/dh_t, t = 0 .. T, `(T + 1, members, batch, H)`.
+    """
+
+    shape: Shape
+    driven: Tensor
+    delta: Tensor
+    state_gradient: Tensor
+
+    @classmethod
+    def empty(cls, shape: Shape, size: tuple[int, int, int], dtype: torch.dtype) -> Self:
+        """Memory for (members, length, batch), states at 0."""
+        members, length, batch = size
+        driven = torch.zeros(members, length + 1, batch, shape.width, dtype=dtype)
+        driven[..., -1] = 1.0
+        delta = torch.empty(members, length, batch, shape.rows, dtype=dtype)
+        return cls(shape, driven, delta, torch.empty(length + 1, members, batch, shape.hidden, dtype=dtype))
+
+    def part(self, members: int, length: int) -> Self:
+        """The same memory for fewer members or steps."""
+        return replace(
+            self,
+            driven=self.driven[:members, : length + 1],
+            delta=self.delta[:members, :length],
+            state_gradient=self.state_gradient[: length + 1, :members],
+        )
+
+    def drive(self, inputs: Tensor) -> None:
+        """Put in what drives the networks, `(members, T, batch, I)`."""
+        self.driven[:, :-1, :, self.shape.hidden : -1] = inputs
+
+    @property
+    def length(self) -> int:
+        """T."""
+        return self.delta.shape[1]
+
+    @property
+    def hidden(self) -> Tensor:
+        """h_t, t = 0 .. T, `(members, T + 1, batch, H)`, a view."""
+        return self.driven[..., : self.shape.hidden]
+
+    @abstractmethod
+    def forward(self, population: Population) -> None:
+        """States h_1 .. h_T from those at place 0."""
+
+    @abstractmethod
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
+        """`state_gradient` and `delta` after `forward`.
+
+        Args:
+            population: as in `forward`.
+            direct: by t, what the loss loses at h_t but not through h_{t+1}, `(members, batch, H)`.
+        """
+
+    def carry(self) -> None:
+        """Go on from the last state."""
+        self.driven[:, 0, :, : self.shape.hidden] = self.hidden[:, -1]
+
+    def weight_gradient(self) -> Tensor:
+        """dL/dA after `backward`, `(members, G H, K)`: sum over t of delta_t^T u_t."""
+        return torch.bmm(self.delta.flatten(1, 2).mT, self.driven[:, :-1].flatten(1, 2))
+
+
+def through_recurrence(unrolled: Unrolled, t: int, weight_hh: Tensor, direct: Mapping[int, Tensor]) -> None:
+    """dL/dh_{t-1} from the gradient at A u_t: what comes through W_hh, and what is lost there directly."""
+    if t - 1 in direct:
+        torch.baddbmm(direct[t - 1], unrolled.delta[:, t - 1], weight_hh, out=unrolled.state_gradient[t - 1])
+    else:
+        torch.bmm(unrolled.delta[:, t - 1], weight_hh, out=unrolled.state_gradient[t - 1])

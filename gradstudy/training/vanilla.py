@@ -1,0 +1,59 @@
+"""Networks without gates through time: h_t = phi(A u_t)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from gradstudy.training.population import Population
+from gradstudy.training.unrolled import Unrolled
+
+_PHI: Mapping[str, Callable[..., Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": partial(torch.clamp, min=0),
+    "sigmoid": torch.sigmoid,
+}
+_aten = torch.ops.aten
+
+
+def _tanh_back(gradient: Tensor, h: Tensor, out: Tensor) -> None:
+    _aten.tanh_backward.grad_input(gradient, h, grad_input=out)
+
+
+def _sigmoid_back(gradient: Tensor, h: Tensor, out: Tensor) -> None:
+    _aten.sigmoid_backward.grad_input(gradient, h, grad_input=out)
+
+
+def _relu_back(gradient: Tensor, h: Tensor, out: Tensor) -> None:
+    _aten.threshold_backward.grad_input(gradient, h, 0, grad_input=out)
+
+
+_BACK = {"tanh": _tanh_back, "sigmoid": _sigmoid_back, "relu": _relu_back}
+
+
+class Vanilla(Unrolled):
+    """h_t = phi(A u_t), phi = tanh, relu or sigmoid; phi'(0) = 0 for relu as in torch."""
+
+    def forward(self, population: Population) -> None:
+        """States h_1 .. h_T from those at place 0."""
+        phi = _PHI[self.shape.cell]
+        weight = population.recurrent.mT.contiguous()
+        summed = torch.empty_like(self.state_gradient[0])
+        for driven, following in zip(self.driven.unbind(1)[:-1], self.hidden.unbind(1)[1:], strict=True):
+            torch.bmm(driven, weight, out=summed)
+            phi(summed, out=following)
+
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
+        """delta_t = phi'(h_t) dL/dh_t, dL/dh_{t-1} = delta_t W_hh + what is lost there directly."""
+        back, weight_hh = _BACK[self.shape.cell], population.weight_hh.contiguous()
+        hidden, delta, gradient = self.hidden.unbind(1), self.delta.unbind(1), self.state_gradient.unbind(0)
+        gradient[-1].zero_() if self.length not in direct else gradient[-1].copy_(direct[self.length])
+        for t in range(self.length, 0, -1):
+            back(gradient[t], hidden[t], delta[t - 1])
+            if t - 1 in direct:
+                torch.baddbmm(direct[t - 1], delta[t - 1], weight_hh, out=gradient[t - 1])
+            else:
+                torch.bmm(delta[t - 1], weight_hh, out=gradient[t - 1])
