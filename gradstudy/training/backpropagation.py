@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from gradstudy.tasks.task import Likelihood
+from gradstudy.training.gru import GRU
 from gradstudy.training.likelihoods import loss_and_gradient
+from gradstudy.training.lstm import LSTM
 from gradstudy.training.population import Cell, Population, Shape
 from gradstudy.training.unrolled import Unrolled
 from gradstudy.training.vanilla import Vanilla
 
-_UNROLLED: Mapping[Cell, type[Unrolled]] = {"tanh": Vanilla, "relu": Vanilla, "sigmoid": Vanilla}
+_UNROLLED: Mapping[Cell, type[Unrolled]] = {"tanh": Vanilla, "relu": Vanilla, "sigmoid": Vanilla, "lstm": LSTM, "gru": GRU}
 # Steps that `predict` keeps at once.
 _PIECE = 64
 
@@ -78,9 +80,9 @@ def gradients(
     loss, at_predictions = loss_and_gradient(likelihood, _read(population, states), targets)
     at_predictions = at_predictions.flatten(1, 2)
     gradient = population.like(torch.empty_like(population.weights))
-    gradient.readout[..., :-1] = torch.bmm(at_predictions.mT, states.flatten(1, 2))
+    gradient.readout[..., :-1] = _products(at_predictions.mT, states.flatten(1, 2))
     gradient.readout[..., -1] = at_predictions.sum(1)
-    at_states = torch.bmm(at_predictions, population.readout[..., :-1]).unflatten(1, states.shape[1:3])
+    at_states = _products(at_predictions, population.readout[..., :-1]).unflatten(1, states.shape[1:3])
     direct = dict(zip(range(1, unrolled.length + 1)[scored], at_states.unbind(1), strict=True))
     unrolled.backward(population, direct)
     gradient.recurrent[:] = unrolled.weight_gradient()
@@ -113,5 +115,10 @@ def predict(population: Population, inputs: Tensor, scored: slice) -> Tensor:
 def _read(population: Population, states: Tensor) -> Tensor:
     """Predictions from h_t, `(members, steps, batch, H)`."""
     readout = population.readout
-    flat = torch.baddbmm(readout[:, None, :, -1], states.flatten(1, 2), readout[..., :-1].mT)
+    flat = _products(states.flatten(1, 2), readout[..., :-1].mT) + readout[:, None, :, -1]
     return flat.unflatten(1, states.shape[1:3])
+
+
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    """Matrix products member by member: a single output in a batched product is summed otherwise in other company."""
+    return torch.stack([a @ b for a, b in zip(left, right, strict=True)])

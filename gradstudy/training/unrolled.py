@@ -12,6 +12,8 @@ from torch import Tensor
 
 from gradstudy.training.population import Population, Shape
 
+_PIECE = 5
+
 
 @dataclass(frozen=True, eq=False)
 class Unrolled(ABC):
@@ -77,6 +79,13 @@ class Unrolled(ABC):
             direct: by t, what the loss loses at h_t but not through h_{t+1}, `(members, batch, H)`.
         """
 
+    def begin_backward(self, direct: Mapping[int, Tensor]) -> None:
+        """dL/dh_T, which only the loss at h_T itself makes."""
+        if self.length in direct:
+            self.state_gradient[-1] = direct[self.length]
+        else:
+            self.state_gradient[-1] = 0
+
     def carry(self) -> None:
         """Go on from the last state."""
         self.driven[:, 0, :, : self.shape.hidden] = self.hidden[:, -1]
@@ -86,9 +95,6 @@ class Unrolled(ABC):
         return torch.bmm(self.delta.flatten(1, 2).mT, self.driven[:, :-1].flatten(1, 2))
 
 
-def through_recurrence(unrolled: Unrolled, t: int, weight_hh: Tensor, direct: Mapping[int, Tensor]) -> None:
-    """dL/dh_{t-1} from the gradient at A u_t: what comes through W_hh, and what is lost there directly."""
-    if t - 1 in direct:
-        torch.baddbmm(direct[t - 1], unrolled.delta[:, t - 1], weight_hh, out=unrolled.state_gradient[t - 1])
-    else:
-        torch.bmm(unrolled.delta[:, t - 1], weight_hh, out=unrolled.state_gradient[t - 1])
+def pieces(length: int) -> list[slice]:
+    """The steps 0 .. length - 1 in pieces that fit the cache, last first."""
+    return [slice(max(stop - _PIECE, 0), stop) for stop in range(length, 0, -_PIECE)]

@@ -50,10 +50,10 @@ class Vanilla(Unrolled):
         """delta_t = phi'(h_t) dL/dh_t, dL/dh_{t-1} = delta_t W_hh + what is lost there directly."""
         back, weight_hh = _BACK[self.shape.cell], population.weight_hh.contiguous()
         hidden, delta, gradient = self.hidden.unbind(1), self.delta.unbind(1), self.state_gradient.unbind(0)
-        gradient[-1].zero_() if self.length not in direct else gradient[-1].copy_(direct[self.length])
-        for t in range(self.length, 0, -1):
-            back(gradient[t], hidden[t], delta[t - 1])
-            if t - 1 in direct:
-                torch.baddbmm(direct[t - 1], delta[t - 1], weight_hh, out=gradient[t - 1])
+        self.begin_backward(direct)
+        for t in reversed(range(self.length)):
+            back(gradient[t + 1], hidden[t + 1], delta[t])
+            if t in direct:
+                torch.baddbmm(direct[t], delta[t], weight_hh, out=gradient[t])
             else:
-                torch.bmm(delta[t - 1], weight_hh, out=gradient[t - 1])
+                torch.bmm(delta[t], weight_hh, out=gradient[t])

@@ -1,0 +1,98 @@
+"""GRUs through time: h_t = (1 - z) n + z h_{t-1}, n = tanh(W_in x_t + b + r (W_hn h_{t-1}))."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from gradstudy.training.population import Population, Shape
+from gradstudy.training.unrolled import Unrolled, pieces
+
+_aten = torch.ops.aten
+
+
+@dataclass(frozen=True, eq=False)
+class GRU(Unrolled):
+    """Gates r and z (sigmoids) and what the candidate n takes from the state and from the input.
+
+    `delta` has a fourth block here: gradients at r, z, W_hn h_{t-1} and W_in x_t + b, `(members, T, batch, 4 H)`.
+
+    Args:
+        gates: r, z and W_hn h_{t-1} at t = 1 .. T, `(T, members, batch, 3 H)`.
+        candidates: n at t = 1 .. T, `(T, members, batch, H)`.
+    """
+
+    gates: Tensor = field(default_factory=Tensor)
+    candidates: Tensor = field(default_factory=Tensor)
+
+    @classmethod
+    def empty(cls, shape: Shape, size: tuple[int, int, int], dtype: torch.dtype) -> Self:
+        """Memory for (members, length, batch), states at 0."""
+        members, length, batch = size
+        return replace(
+            super().empty(shape, size, dtype),
+            delta=torch.empty(members, length, batch, 4 * shape.hidden, dtype=dtype),
+            gates=torch.empty(length, members, batch, 3 * shape.hidden, dtype=dtype),
+            candidates=torch.empty(length, members, batch, shape.hidden, dtype=dtype),
+        )
+
+    def part(self, members: int, length: int) -> Self:
+        """The same memory for fewer members or steps."""
+        return replace(
+            super().part(members, length),
+            gates=self.gates[:length, :members],
+            candidates=self.candidates[:length, :members],
+        )
+
+    def forward(self, population: Population) -> None:
+        """States h_1 .. h_T from those at place 0."""
+        hidden, weight = self.shape.hidden, population.recurrent.mT.contiguous()
+        by_input = weight[:, hidden:, 2 * hidden :].clone()
+        weight[:, hidden:, 2 * hidden :] = 0
+        r, z, by_state = (block.unbind(0) for block in self.gates.split(hidden, dim=-1))
+        gates, sigmoids = self.gates.unbind(0), self.gates[..., : 2 * hidden].unbind(0)
+        driven, inputs, h = self.driven.unbind(1), self.driven[..., hidden:].unbind(1), self.hidden.unbind(1)
+        candidates = self.candidates.unbind(0)
+        for t in range(self.length):
+            torch.bmm(driven[t], weight, out=gates[t])
+            torch.bmm(inputs[t], by_input, out=candidates[t])
+            sigmoids[t].sigmoid_()
+            candidates[t].addcmul_(r[t], by_state[t]).tanh_()
+            torch.lerp(candidates[t], h[t], z[t], out=h[t + 1])
+
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
+        """All gradients at step t are dL/dh_t times factors of the states; W_hh and z carry it back to h_{t-1}."""
+        hidden, weight_hh = self.shape.hidden, population.weight_hh.contiguous()
+        delta = self.delta.unflatten(-1, (4, hidden)).unbind(1)
+        through_weights, gradient = self.delta[..., : 3 * hidden].unbind(1), self.state_gradient.unbind(0)
+        z = self.gates[..., hidden : 2 * hidden].unbind(0)
+        self.begin_backward(direct)
+        for piece in pieces(self.length):
+            self._factors(piece)
+            for t in reversed(range(self.length)[piece]):
+                delta[t].mul_(gradient[t + 1][:, :, None])
+                torch.mul(gradient[t + 1], z[t], out=gradient[t]).baddbmm_(through_weights[t], weight_hh)
+                if t in direct:
+                    gradient[t].add_(direct[t])
+
+    def weight_gradient(self) -> Tensor:
+        """dL/dA after `backward`, `(members, 3 H, K)`; the candidate's columns of x_t and b have a delta of their own."""
+        hidden, driven = self.shape.hidden, self.driven[:, :-1].flatten(1, 2)
+        delta = self.delta.flatten(1, 2)
+        gradient = torch.bmm(delta[..., : 3 * hidden].mT, driven)
+        gradient[:, 2 * hidden :, hidden:] = torch.bmm(delta[..., 3 * hidden :].mT, driven[..., hidden:])
+        return gradient
+
+    def _factors(self, piece: slice) -> None:
+        """What dL/dh_t is to be multiplied by, into `delta`."""
+        hidden, n = self.shape.hidden, self.candidates[piece]
+        r, z, by_state = self.gates[piece].split(hidden, dim=-1)
+        at_r, at_z, at_state, at_input = self.delta[:, piece].transpose(0, 1).split(hidden, dim=-1)
+        _aten.tanh_backward.grad_input(1 - z, n, grad_input=at_input)
+        torch.mul(at_input, r, out=at_state)
+        _aten.sigmoid_backward.grad_input(at_input * by_state, r, grad_input=at_r)
+        _aten.sigmoid_backward.grad_input(self.hidden[:, :-1][:, piece].transpose(0, 1) - n, z, grad_input=at_z)

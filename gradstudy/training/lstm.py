@@ -1,0 +1,102 @@
+"""LSTMs through time: h_t = o tanh(c_t), c_t = f c_{t-1} + i g."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from gradstudy.training.population import Population, Shape
+from gradstudy.training.unrolled import Unrolled, pieces
+
+_aten = torch.ops.aten
+
+
+@dataclass(frozen=True, eq=False)
+class LSTM(Unrolled):
+    """Gates o, i, f (sigmoids) and candidate g (tanh) of A u_t, in this order.
+
+    Args:
+        gates: o, i, f, g at t = 1 .. T, `(T, members, batch, 4 H)`.
+        cells: c_t, t = 0 .. T, `(T + 1, members, batch, H)`.
+        squashed: tanh(c_t), t = 1 .. T, `(T, members, batch, H)`; after `backward` o (1 - tanh(c_t)^2).
+    """
+
+    gates: Tensor = field(default_factory=Tensor)
+    cells: Tensor = field(default_factory=Tensor)
+    squashed: Tensor = field(default_factory=Tensor)
+
+    @classmethod
+    def empty(cls, shape: Shape, size: tuple[int, int, int], dtype: torch.dtype) -> Self:
+        """Memory for (members, length, batch), states at 0."""
+        members, length, batch = size
+        return replace(
+            super().empty(shape, size, dtype),
+            gates=torch.empty(length, members, batch, 4 * shape.hidden, dtype=dtype),
+            cells=torch.zeros(length + 1, members, batch, shape.hidden, dtype=dtype),
+            squashed=torch.empty(length, members, batch, shape.hidden, dtype=dtype),
+        )
+
+    def part(self, members: int, length: int) -> Self:
+        """The same memory for fewer members or steps."""
+        return replace(
+            super().part(members, length),
+            gates=self.gates[:length, :members],
+            cells=self.cells[: length + 1, :members],
+            squashed=self.squashed[:length, :members],
+        )
+
+    def carry(self) -> None:
+        """Go on from the last state."""
+        super().carry()
+        self.cells[0] = self.cells[-1]
+
+    def forward(self, population: Population) -> None:
+        """States h_1 .. h_T and c_1 .. c_T from those at place 0."""
+        hidden, weight = self.shape.hidden, population.recurrent.mT.contiguous()
+        o, i, f, g = (block.unbind(0) for block in self.gates.split(hidden, dim=-1))
+        gates, sigmoids = self.gates.unbind(0), self.gates[..., : 3 * hidden].unbind(0)
+        driven, h = self.driven.unbind(1), self.hidden.unbind(1)
+        cells, squashed = self.cells.unbind(0), self.squashed.unbind(0)
+        for t in range(self.length):
+            torch.bmm(driven[t], weight, out=gates[t])
+            sigmoids[t].sigmoid_()
+            g[t].tanh_()
+            torch.mul(f[t], cells[t], out=cells[t + 1]).addcmul_(i[t], g[t])
+            torch.tanh(cells[t + 1], out=squashed[t])
+            torch.mul(o[t], squashed[t], out=h[t + 1])
+
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
+        """dL/dc_t = f_{t+1} dL/dc_{t+1} + o (1 - tanh(c_t)^2) dL/dh_t, and from both the gradients at the gates."""
+        hidden, weight_hh = self.shape.hidden, population.weight_hh.contiguous()
+        cell = torch.zeros_like(self.cells[0])
+        delta = self.delta.unflatten(-1, (4, hidden))
+        by_state, by_cell = delta[..., 0, :].unbind(1), delta[..., 1:, :].unbind(1)
+        delta, gradient = self.delta.unbind(1), self.state_gradient.unbind(0)
+        forget, opening = self.gates[..., 2 * hidden : 3 * hidden].unbind(0), self.squashed.unbind(0)
+        self.begin_backward(direct)
+        for piece in pieces(self.length):
+            self._factors(piece)
+            for t in reversed(range(self.length)[piece]):
+                cell.addcmul_(gradient[t + 1], opening[t])
+                by_state[t].mul_(gradient[t + 1])
+                by_cell[t].mul_(cell[:, :, None])
+                cell.mul_(forget[t])
+                if t in direct:
+                    torch.baddbmm(direct[t], delta[t], weight_hh, out=gradient[t])
+                else:
+                    torch.bmm(delta[t], weight_hh, out=gradient[t])
+
+    def _factors(self, piece: slice) -> None:
+        """What dL/dh_t (o) and dL/dc_t (i, f, g) are to be multiplied by, into `delta`; and o (1 - tanh(c_t)^2)."""
+        hidden, squashed = self.shape.hidden, self.squashed[piece]
+        o, i, f, g = self.gates[piece].split(hidden, dim=-1)
+        at_o, at_i, at_f, at_g = self.delta[:, piece].transpose(0, 1).split(hidden, dim=-1)
+        _aten.sigmoid_backward.grad_input(squashed, o, grad_input=at_o)
+        _aten.sigmoid_backward.grad_input(g, i, grad_input=at_i)
+        _aten.sigmoid_backward.grad_input(self.cells[:-1][piece], f, grad_input=at_f)
+        _aten.tanh_backward.grad_input(i, g, grad_input=at_g)
+        _aten.tanh_backward.grad_input(o, squashed, grad_input=squashed)
