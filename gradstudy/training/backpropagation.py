@@ -84,8 +84,7 @@ def gradients(
     gradient.readout[..., -1] = at_predictions.sum(1)
     at_states = _products(at_predictions, population.readout[..., :-1]).unflatten(1, states.shape[1:3])
     direct = dict(zip(range(1, unrolled.length + 1)[scored], at_states.unbind(1), strict=True))
-    unrolled.backward(population, direct)
-    gradient.recurrent[:] = unrolled.weight_gradient()
+    gradient.recurrent[:] = unrolled.backward(population, direct)
     return Gradients(loss, gradient, unrolled, direct)
 
 

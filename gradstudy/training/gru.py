@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gradstudy.training.population import Population, Shape
-from gradstudy.training.unrolled import Unrolled, pieces
+from gradstudy.training.unrolled import PIECE, Unrolled, pieces
 
 _aten = torch.ops.aten
 
@@ -19,7 +19,8 @@ _aten = torch.ops.aten
 class GRU(Unrolled):
     """Gates r and z (sigmoids) and what the candidate n takes from the state and from the input.
 
-    `delta` has a fourth block here: gradients at r, z, W_hn h_{t-1} and W_in x_t + b, `(members, T, batch, 4 H)`.
+    `delta` has a fourth block here: gradients at r, z, W_hn h_{t-1} and W_in x_t + b, `(members, steps a piece, batch,
+    4 H)`.
 
     Args:
         gates: r, z and W_hn h_{t-1} at t = 1 .. T, `(T, members, batch, 3 H)`.
@@ -35,7 +36,7 @@ class GRU(Unrolled):
         members, length, batch = size
         return replace(
             super().empty(shape, size, dtype),
-            delta=torch.empty(members, length, batch, 4 * shape.hidden, dtype=dtype),
+            delta=torch.empty(members, PIECE, batch, 4 * shape.hidden, dtype=dtype),
             gates=torch.empty(length, members, batch, 3 * shape.hidden, dtype=dtype),
             candidates=torch.empty(length, members, batch, shape.hidden, dtype=dtype),
         )
@@ -64,34 +65,38 @@ class GRU(Unrolled):
             candidates[t].addcmul_(r[t], by_state[t]).tanh_()
             torch.lerp(candidates[t], h[t], z[t], out=h[t + 1])
 
-    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
         """All gradients at step t are dL/dh_t times factors of the states; W_hh and z carry it back to h_{t-1}."""
         hidden, weight_hh = self.shape.hidden, population.weight_hh.contiguous()
+        total = torch.zeros_like(population.recurrent)
         delta = self.delta.unflatten(-1, (4, hidden)).unbind(1)
         through_weights, gradient = self.delta[..., : 3 * hidden].unbind(1), self.state_gradient.unbind(0)
         z = self.gates[..., hidden : 2 * hidden].unbind(0)
         self.begin_backward(direct)
         for piece in pieces(self.length):
             self._factors(piece)
-            for t in reversed(range(self.length)[piece]):
-                delta[t].mul_(gradient[t + 1][:, :, None])
-                torch.mul(gradient[t + 1], z[t], out=gradient[t]).baddbmm_(through_weights[t], weight_hh)
+            for t in reversed(range(piece.start, piece.stop)):
+                delta[t - piece.start].mul_(gradient[t + 1][:, :, None])
+                torch.mul(gradient[t + 1], z[t], out=gradient[t])
+                gradient[t].baddbmm_(through_weights[t - piece.start], weight_hh)
                 if t in direct:
                     gradient[t].add_(direct[t])
+            self.add_weight_gradient(total, piece)
+        return total
 
-    def weight_gradient(self) -> Tensor:
-        """dL/dA after `backward`, `(members, 3 H, K)`; the candidate's columns of x_t and b have a delta of their own."""
-        hidden, driven = self.shape.hidden, self.driven[:, :-1].flatten(1, 2)
-        delta = self.delta.flatten(1, 2)
-        gradient = torch.bmm(delta[..., : 3 * hidden].mT, driven)
-        gradient[:, 2 * hidden :, hidden:] = torch.bmm(delta[..., 3 * hidden :].mT, driven[..., hidden:])
-        return gradient
+    def add_weight_gradient(self, total: Tensor, piece: slice) -> None:
+        """Add what the steps of a piece give to dL/dA; the candidate's columns of x_t and b have a delta of their own."""
+        hidden, driven, delta = self.shape.hidden, self.driven[:, piece].flatten(1, 2), self.delta_of(piece)
+        total[:, : 2 * hidden] += torch.bmm(delta[..., : 2 * hidden].mT, driven)
+        total[:, 2 * hidden :, :hidden] += torch.bmm(delta[..., 2 * hidden : 3 * hidden].mT, driven[..., :hidden])
+        total[:, 2 * hidden :, hidden:] += torch.bmm(delta[..., 3 * hidden :].mT, driven[..., hidden:])
 
     def _factors(self, piece: slice) -> None:
         """What dL/dh_t is to be multiplied by, into `delta`."""
         hidden, n = self.shape.hidden, self.candidates[piece]
         r, z, by_state = self.gates[piece].split(hidden, dim=-1)
-        at_r, at_z, at_state, at_input = self.delta[:, piece].transpose(0, 1).split(hidden, dim=-1)
+        delta = self.delta[:, : len(n)].transpose(0, 1)
+        at_r, at_z, at_state, at_input = delta.split(hidden, dim=-1)
         _aten.tanh_backward.grad_input(1 - z, n, grad_input=at_input)
         torch.mul(at_input, r, out=at_state)
         _aten.sigmoid_backward.grad_input(at_input * by_state, r, grad_input=at_r)

@@ -69,32 +69,36 @@ class LSTM(Unrolled):
             torch.tanh(cells[t + 1], out=squashed[t])
             torch.mul(o[t], squashed[t], out=h[t + 1])
 
-    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
         """dL/dc_t = f_{t+1} dL/dc_{t+1} + o (1 - tanh(c_t)^2) dL/dh_t, and from both the gradients at the gates."""
         hidden, weight_hh = self.shape.hidden, population.weight_hh.contiguous()
-        cell = torch.zeros_like(self.cells[0])
-        delta = self.delta.unflatten(-1, (4, hidden))
-        by_state, by_cell = delta[..., 0, :].unbind(1), delta[..., 1:, :].unbind(1)
+        total, cell = torch.zeros_like(population.recurrent), torch.zeros_like(self.cells[0])
+        blocks = self.delta.unflatten(-1, (4, hidden))
+        by_state, by_cell = blocks[..., 0, :].unbind(1), blocks[..., 1:, :].unbind(1)
         delta, gradient = self.delta.unbind(1), self.state_gradient.unbind(0)
         forget, opening = self.gates[..., 2 * hidden : 3 * hidden].unbind(0), self.squashed.unbind(0)
         self.begin_backward(direct)
         for piece in pieces(self.length):
             self._factors(piece)
-            for t in reversed(range(self.length)[piece]):
+            for t in reversed(range(piece.start, piece.stop)):
+                place = t - piece.start
                 cell.addcmul_(gradient[t + 1], opening[t])
-                by_state[t].mul_(gradient[t + 1])
-                by_cell[t].mul_(cell[:, :, None])
+                by_state[place].mul_(gradient[t + 1])
+                by_cell[place].mul_(cell[:, :, None])
                 cell.mul_(forget[t])
                 if t in direct:
-                    torch.baddbmm(direct[t], delta[t], weight_hh, out=gradient[t])
+                    torch.baddbmm(direct[t], delta[place], weight_hh, out=gradient[t])
                 else:
-                    torch.bmm(delta[t], weight_hh, out=gradient[t])
+                    torch.bmm(delta[place], weight_hh, out=gradient[t])
+            self.add_weight_gradient(total, piece)
+        return total
 
     def _factors(self, piece: slice) -> None:
         """What dL/dh_t (o) and dL/dc_t (i, f, g) are to be multiplied by, into `delta`; and o (1 - tanh(c_t)^2)."""
         hidden, squashed = self.shape.hidden, self.squashed[piece]
         o, i, f, g = self.gates[piece].split(hidden, dim=-1)
-        at_o, at_i, at_f, at_g = self.delta[:, piece].transpose(0, 1).split(hidden, dim=-1)
+        delta = self.delta[:, : len(squashed)].transpose(0, 1)
+        at_o, at_i, at_f, at_g = delta.split(hidden, dim=-1)
         _aten.sigmoid_backward.grad_input(squashed, o, grad_input=at_o)
         _aten.sigmoid_backward.grad_input(g, i, grad_input=at_i)
         _aten.sigmoid_backward.grad_input(self.cells[:-1][piece], f, grad_input=at_f)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gradstudy.training.population import Population, Shape
 
-_PIECE = 5
+# Steps whose gradients at the weights are summed at once on the way back: few enough to stay in the cache.
+PIECE = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Unrolled(ABC):
     Args:
         shape: of the members.
         driven: u_t = (h_{t-1}, x_t, 1) at place t - 1, t = 1 .. T + 1, `(members, T + 1, batch, K)`; x_{T+1} is unused.
-        delta: gradient at A u_t, t = 1 .. T, `(members, T, batch, G H)`.
+        delta: gradient at A u_t, of one piece of steps at a time, `(members, steps a piece, batch, G H)`.
         state_gradient: dL/dh_t, t = 0 .. T, `(T + 1, members, batch, H)`.
     """
 
@@ -40,7 +41,7 @@ class Unrolled(ABC):
         members, length, batch = size
         driven = torch.zeros(members, length + 1, batch, shape.width, dtype=dtype)
         driven[..., -1] = 1.0
-        delta = torch.empty(members, length, batch, shape.rows, dtype=dtype)
+        delta = torch.empty(members, PIECE, batch, shape.rows, dtype=dtype)
         return cls(shape, driven, delta, torch.empty(length + 1, members, batch, shape.hidden, dtype=dtype))
 
     def part(self, members: int, length: int) -> Self:
@@ -48,7 +49,7 @@ class Unrolled(ABC):
         return replace(
             self,
             driven=self.driven[:members, : length + 1],
-            delta=self.delta[:members, :length],
+            delta=self.delta[:members],
             state_gradient=self.state_gradient[: length + 1, :members],
         )
 
@@ -59,7 +60,7 @@ class Unrolled(ABC):
     @property
     def length(self) -> int:
         """T."""
-        return self.delta.shape[1]
+        return len(self.state_gradient) - 1
 
     @property
     def hidden(self) -> Tensor:
@@ -71,12 +72,15 @@ class Unrolled(ABC):
         """States h_1 .. h_T from those at place 0."""
 
     @abstractmethod
-    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
-        """`state_gradient` and `delta` after `forward`.
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
+        """`state_gradient`, and dL/dA = sum over t of delta_t^T u_t, after `forward`.
 
         Args:
             population: as in `forward`.
             direct: by t, what the loss loses at h_t but not through h_{t+1}, `(members, batch, H)`.
+
+        Returns:
+            dL/dA, `(members, G H, K)`.
         """
 
     def begin_backward(self, direct: Mapping[int, Tensor]) -> None:
@@ -90,11 +94,15 @@ class Unrolled(ABC):
         """Go on from the last state."""
         self.driven[:, 0, :, : self.shape.hidden] = self.hidden[:, -1]
 
-    def weight_gradient(self) -> Tensor:
-        """dL/dA after `backward`, `(members, G H, K)`: sum over t of delta_t^T u_t."""
-        return torch.bmm(self.delta.flatten(1, 2).mT, self.driven[:, :-1].flatten(1, 2))
+    def add_weight_gradient(self, total: Tensor, piece: slice) -> None:
+        """Add what the steps of a piece give to dL/dA."""
+        total.baddbmm_(self.delta_of(piece).mT, self.driven[:, piece].flatten(1, 2))
+
+    def delta_of(self, piece: slice) -> Tensor:
+        """`delta` of a piece, `(members, steps x batch, rows)`."""
+        return self.delta[:, : piece.stop - piece.start].flatten(1, 2)
 
 
 def pieces(length: int) -> list[slice]:
     """The steps 0 .. length - 1 in pieces that fit the cache, last first."""
-    return [slice(max(stop - _PIECE, 0), stop) for stop in range(length, 0, -_PIECE)]
+    return [slice(max(stop - PIECE, 0), stop) for stop in range(length, 0, -PIECE)]

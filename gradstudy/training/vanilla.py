@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradstudy.training.population import Population
-from gradstudy.training.unrolled import Unrolled
+from gradstudy.training.unrolled import Unrolled, pieces
 
 _PHI: Mapping[str, Callable[..., Tensor]] = {
     "tanh": torch.tanh,
@@ -46,14 +46,18 @@ class Vanilla(Unrolled):
             torch.bmm(driven, weight, out=summed)
             phi(summed, out=following)
 
-    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> None:
+    def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
         """delta_t = phi'(h_t) dL/dh_t, dL/dh_{t-1} = delta_t W_hh + what is lost there directly."""
         back, weight_hh = _BACK[self.shape.cell], population.weight_hh.contiguous()
+        total = torch.zeros_like(population.recurrent)
         hidden, delta, gradient = self.hidden.unbind(1), self.delta.unbind(1), self.state_gradient.unbind(0)
         self.begin_backward(direct)
-        for t in reversed(range(self.length)):
-            back(gradient[t + 1], hidden[t + 1], delta[t])
-            if t in direct:
-                torch.baddbmm(direct[t], delta[t], weight_hh, out=gradient[t])
-            else:
-                torch.bmm(delta[t], weight_hh, out=gradient[t])
+        for piece in pieces(self.length):
+            for t in reversed(range(piece.start, piece.stop)):
+                back(gradient[t + 1], hidden[t + 1], delta[t - piece.start])
+                if t in direct:
+                    torch.baddbmm(direct[t], delta[t - piece.start], weight_hh, out=gradient[t])
+                else:
+                    torch.bmm(delta[t - piece.start], weight_hh, out=gradient[t])
+            self.add_weight_gradient(total, piece)
+        return total
