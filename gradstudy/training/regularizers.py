@@ -10,6 +10,7 @@ from torch import Tensor
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.training.backpropagation import Gradients
 from gradstudy.training.population import GATED, Cell, Population
+from gradstudy.training.vanilla import through_nonlinearity
 
 OmegaForm = Literal["eq9", "eq10", "code"]
 
@@ -53,17 +54,16 @@ def omega(population: Population, found: Gradients, place: int, form: OmegaForm 
     Cost: one product of the steps with themselves (as dear as dL/dW_hh) and a few passes over the states.
     """
     unrolled, weight_hh = found.unrolled, population.weight_hh[place]
-    norm = row_norms(unrolled.state_gradient[:, place])
-    back = norm[:-1].clone()
-    for t, direct in found.direct.items():
-        if t < unrolled.length:
-            back[t] = row_norms(unrolled.delta[place, t] @ weight_hh)
-    norm = norm[1:]
+    total, hidden = unrolled.state_gradient[1:, place], unrolled.hidden[place, 1:]
+    delta = through_nonlinearity(population.shape.cell, total, hidden, torch.empty_like(total))
+    back, norm = row_norms(unrolled.state_gradient[:-1, place]), row_norms(total)
+    for t in found.direct.keys() - {unrolled.length}:
+        back[t] = row_norms(delta[t] @ weight_hh)
     counts = norm > 0 if form != "code" else norm >= BOUND**0.5
-    ratio = torch.where(counts, back / norm, 1.0)
-    terms, slope = _terms(ratio, form)
+    norm = torch.where(counts, norm, 1.0)
+    terms, slope = _terms(torch.where(counts, back / norm, 1.0), form)
     rows = norm.shape[1] if form != "code" else max(float(counts.sum()), 1.0)
-    unit = unrolled.delta[place] / torch.where(counts, norm, 1.0)[..., None]
+    unit = delta.div_(norm[..., None])
     scaled = unit * (torch.where(counts, slope, 0.0) / rows)[..., None]
     return terms.sum() / rows, scaled.flatten(0, 1).mT @ unit.flatten(0, 1) @ weight_hh
 

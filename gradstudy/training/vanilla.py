@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from gradstudy.training.population import Population
+from gradstudy.training.population import Cell, Population
 from gradstudy.training.unrolled import Unrolled, pieces
 
 _PHI: Mapping[str, Callable[..., Tensor]] = {
@@ -19,23 +19,16 @@ _PHI: Mapping[str, Callable[..., Tensor]] = {
 _aten = torch.ops.aten
 
 
-def _tanh_back(gradient: Tensor, h: Tensor, out: Tensor) -> None:
-    _aten.tanh_backward.grad_input(gradient, h, grad_input=out)
-
-
-def _sigmoid_back(gradient: Tensor, h: Tensor, out: Tensor) -> None:
-    _aten.sigmoid_backward.grad_input(gradient, h, grad_input=out)
-
-
-def _relu_back(gradient: Tensor, h: Tensor, out: Tensor) -> None:
-    _aten.threshold_backward.grad_input(gradient, h, 0, grad_input=out)
-
-
-_BACK = {"tanh": _tanh_back, "sigmoid": _sigmoid_back, "relu": _relu_back}
+def through_nonlinearity(cell: Cell, gradient: Tensor, h: Tensor, out: Tensor) -> Tensor:
+    """phi'(h_t) dL/dh_t into `out`, phi' told by h_t; phi'(0) = 0 for relu as in torch."""
+    if cell == "relu":
+        return _aten.threshold_backward.grad_input(gradient, h, 0, grad_input=out)
+    back = _aten.tanh_backward if cell == "tanh" else _aten.sigmoid_backward
+    return back.grad_input(gradient, h, grad_input=out)
 
 
 class Vanilla(Unrolled):
-    """h_t = phi(A u_t), phi = tanh, relu or sigmoid; phi'(0) = 0 for relu as in torch."""
+    """h_t = phi(A u_t), phi = tanh, relu or sigmoid."""
 
     def forward(self, population: Population) -> None:
         """States h_1 .. h_T from those at place 0."""
@@ -48,13 +41,13 @@ class Vanilla(Unrolled):
 
     def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
         """delta_t = phi'(h_t) dL/dh_t, dL/dh_{t-1} = delta_t W_hh + what is lost there directly."""
-        back, weight_hh = _BACK[self.shape.cell], population.weight_hh.contiguous()
+        cell, weight_hh = self.shape.cell, population.weight_hh.contiguous()
         total = torch.zeros_like(population.recurrent)
         hidden, delta, gradient = self.hidden.unbind(1), self.delta.unbind(1), self.state_gradient.unbind(0)
         self.begin_backward(direct)
         for piece in pieces(self.length):
             for t in reversed(range(piece.start, piece.stop)):
-                back(gradient[t + 1], hidden[t + 1], delta[t - piece.start])
+                through_nonlinearity(cell, gradient[t + 1], hidden[t + 1], delta[t - piece.start])
                 if t in direct:
                     torch.baddbmm(direct[t], delta[t - piece.start], weight_hh, out=gradient[t])
                 else:
