@@ -83,6 +83,6 @@ def row_norms(rows: Tensor) -> Tensor:
     if risky.any():
         risky_rows = rows[risky]
         largest = risky_rows.abs().amax(-1)
-        safe = torch.where(largest > 0, largest, 1.0)
-        norm[risky] = largest * torch.linalg.vector_norm(risky_rows / safe[:, None], dim=-1)
+        scale = torch.where((largest > 0) & largest.isfinite(), largest, 1.0)
+        norm[risky] = scale * torch.linalg.vector_norm(risky_rows / scale[:, None], dim=-1)
     return norm
