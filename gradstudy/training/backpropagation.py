@@ -16,7 +16,13 @@ from gradstudy.training.population import Cell, Population, Shape
 from gradstudy.training.unrolled import Unrolled
 from gradstudy.training.vanilla import Vanilla
 
-_UNROLLED: Mapping[Cell, type[Unrolled]] = {"tanh": Vanilla, "relu": Vanilla, "sigmoid": Vanilla, "lstm": LSTM, "gru": GRU}
+_UNROLLED: Mapping[Cell, type[Unrolled]] = {
+    "tanh": Vanilla,
+    "relu": Vanilla,
+    "sigmoid": Vanilla,
+    "lstm": LSTM,
+    "gru": GRU,
+}
 # Steps that `predict` keeps at once.
 _PIECE = 64
 

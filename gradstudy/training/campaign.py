@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gradstudy.errors import LengthError, OptionError
-from gradstudy.tasks.task import ScoredTask
+from gradstudy.tasks.task import ScoredTask, SolvableTask
 from gradstudy.training import checkpoint as checkpoints
 from gradstudy.training.arms import Member
 from gradstudy.training.examination import Examination
@@ -77,7 +77,7 @@ class Campaign:
                 why="its positions would not fit into the sequence",
                 remedy=f"let the lengths begin at {self.task.shortest}",
             )
-        if self.examination is not None and not hasattr(self.task, "wrong"):
+        if self.examination is not None and not isinstance(self.task, SolvableTask):
             raise OptionError(
                 f"an examination in {self.task}",
                 needed="a task that tells right from wrong sequences",
@@ -111,8 +111,9 @@ class Outcome:
             within the budget); `updates` until then; `error`: share of wrong sequences in its last test, NaN without
             one, and where it failed an estimate from as many as it took.
         history: one row a member and `every` updates, and one when it leaves: `arm`; `member`; `update`; `length` T;
-            `loss`: of the task, mean over the updates since the last row; `omega`, NaN where alpha is 0; `gradient_norm`
-            over all parameters, before clipping, regularizers included, and `largest_gradient_norm` since the last row;
+            `loss`: of the task, mean over the updates since the last row; `omega`, NaN where alpha is 0;
+            `gradient_norm` over all parameters, before clipping, regularizers included, and `largest_gradient_norm`
+            since the last row;
             `clip_factor` = |clipped gradient| / |gradient|; `clipped`: share of updates since the last row that were;
             `spectral_radius` of W_hh after the update, NaN for cells with gates; `log_state_gradient_<lag>`: log of the
             norm, over batch and units, of the total derivative dL/dh_{T - lag} (L averages over the batch), -inf if 0.

@@ -9,6 +9,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,8 @@ def save(path: Path, of: Mapping[str, str], arrays: Mapping[str, Tensor]) -> Non
         StorageError: the disk is full or read-only.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, **{_OF: np.array(json.dumps(of))}, **{name: array.numpy() for name, array in arrays.items()})
+    content: dict[str, Any] = {_OF: np.array(json.dumps(of))} | {name: array.numpy() for name, array in arrays.items()}
+    np.savez(buffer, **content)
     write_atomic(path, buffer.getvalue())
 
 
@@ -76,10 +78,10 @@ def load(path: Path, of: Mapping[str, str]) -> dict[str, Tensor]:
         ) from error
     differing = [key for key in {**of, **found} if found.get(key) != of.get(key)]
     if differing:
-        words = "; ".join(f"{key}: {found.get(key, 'nothing')} instead of {of.get(key, 'nothing')}" for key in differing[:3])
-        more = f"; and {len(differing) - 3} more" if len(differing) > 3 else ""
+        words = [f"{key}: {found.get(key, 'nothing')} instead of {of.get(key, 'nothing')}" for key in differing]
+        more = [f"and {len(differing) - 3} more"] if len(differing) > 3 else []
         raise CheckpointError(
-            f"{path}, a checkpoint of another configuration ({words}{more})",
+            f"{path}, a checkpoint of another configuration ({'; '.join(words[:3] + more)})",
             needed="a checkpoint of this one",
             why="what went on from it would be neither the one training nor the other",
             remedy="give this training a file of its own, or remove that one",

@@ -45,9 +45,7 @@ class Examination:
                 remedy="give numbers in these ranges",
             )
 
-    def test(
-        self, population: Population, indices: Sequence[int], draws: Draws
-    ) -> tuple[Tensor, Tensor]:
+    def test(self, population: Population, indices: Sequence[int], draws: Draws) -> tuple[Tensor, Tensor]:
         """Test members, each on sequences of its own, until the verdict is certain.
 
         A member that has got `tolerance * sequences` wrong has failed, whatever is left; so a network that knows
@@ -61,7 +59,8 @@ class Examination:
         Returns:
             Whether each member succeeded, and the share wrong of what was looked at, `(members,)`.
         """
-        task: SolvableTask = draws.task
+        task = draws.task
+        assert isinstance(task, SolvableTask)
         feed, allowed = Feed(draws), self.tolerance * self.sequences
         wrong, seen = torch.zeros(2, len(indices), dtype=torch.float64)
         left = list(range(len(indices)))
@@ -77,4 +76,3 @@ class Examination:
             if not left:
                 break
         return wrong < allowed, wrong / seen
-

@@ -85,7 +85,7 @@ class GRU(Unrolled):
         return total
 
     def add_weight_gradient(self, total: Tensor, piece: slice) -> None:
-        """Add what the steps of a piece give to dL/dA; the candidate's columns of x_t and b have a delta of their own."""
+        """Add what a piece gives to dL/dA; the candidate's columns of x_t and b have a delta of their own."""
         hidden, driven, delta = self.shape.hidden, self.driven[:, piece].flatten(1, 2), self.delta_of(piece)
         total[:, : 2 * hidden] += torch.bmm(delta[..., : 2 * hidden].mT, driven)
         total[:, 2 * hidden :, :hidden] += torch.bmm(delta[..., 2 * hidden : 3 * hidden].mT, driven[..., :hidden])

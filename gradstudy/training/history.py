@@ -45,7 +45,7 @@ class History:
 
     Attributes:
         rows: so far, `(rows, columns)`.
-        since: sum of losses, largest norm, number of updates clipped and of updates, `(4, members)`, since the last row.
+        since: the last row: sum of losses, largest norm, number of updates clipped and of updates, `(4, members)`.
     """
 
     def __init__(self, members: Sequence[Member], lags: Sequence[int], every: int) -> None:

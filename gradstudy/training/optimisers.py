@@ -23,7 +23,8 @@ def step(optimiser: Optimiser, weights: Tensor, gradient: Tensor, rate: Tensor, 
     |---|---|
     | sgd | w -= rate g |
     | momentum | v = 0.9 v + g; w -= rate v |
-    | adam | m = 0.9 m + 0.1 g; v = 0.999 v + 0.001 g^2; w -= rate (m / (1 - 0.9^n)) / (sqrt(v / (1 - 0.999^n)) + 1e-8) |
+    | adam | m = 0.9 m + 0.1 g; v = 0.999 v + 0.001 g^2; |
+    | | w -= rate (m / (1 - 0.9^n)) / (sqrt(v / (1 - 0.999^n)) + 1e-8) |
 
     Args:
         optimiser: one of the above.

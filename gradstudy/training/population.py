@@ -15,14 +15,21 @@ from gradstudy.models.randomness import generator
 from gradstudy.models.recurrent import Design, draw_recurrent, recurrent_weight
 
 Cell = Literal["tanh", "relu", "sigmoid", "lstm", "gru"]
-Start = Literal["sigmoid", "basic-tanh", "smart-tanh", "default", "orthogonal", "forget-bias-1", "update-bias-1"]
+PaperStart = Literal["sigmoid", "basic-tanh", "smart-tanh"]
+Start = PaperStart | Literal["default", "orthogonal", "forget-bias-1", "update-bias-1"]
 
 GATED: dict[Cell, Literal["lstm", "gru"]] = {"lstm": "lstm", "gru": "gru"}
 # Blocks of H rows of the recurrent matrix, by the places they have in torch's modules (i f g o; r z n). The LSTM's
 # three gates lie together here (o i f g), and so do the three that the gradient of the cell reaches.
-BLOCKS: dict[Cell, tuple[int, ...]] = {"tanh": (0,), "relu": (0,), "sigmoid": (0,), "lstm": (3, 0, 1, 2), "gru": (0, 1, 2)}
+BLOCKS: dict[Cell, tuple[int, ...]] = {
+    "tanh": (0,),
+    "relu": (0,),
+    "sigmoid": (0,),
+    "lstm": (3, 0, 1, 2),
+    "gru": (0, 1, 2),
+}
 # Standard deviation of the input and output weights that go with the paper's recurrent matrices.
-OUTER = {"sigmoid": 0.01, "basic-tanh": 0.1, "smart-tanh": 0.01}
+OUTER: dict[PaperStart, float] = {"sigmoid": 0.01, "basic-tanh": 0.1, "smart-tanh": 0.01}
 
 
 @dataclass(frozen=True)
@@ -138,8 +145,8 @@ def draw_population(
 
     | start | draw |
     |---|---|
-    | sigmoid, basic-tanh, smart-tanh | (cells without gates) the paper's: W_hh as in `models.initialisations`, input and |
-    | | output weights N(0, s^2), s = 0.01, 0.1, 0.01 (standard deviations, as in the code), biases 0 |
+    | sigmoid, basic-tanh, smart-tanh | (cells without gates) the paper's: W_hh as in `models.initialisations`, input |
+    | | and output weights N(0, s^2), s = 0.01, 0.1, 0.01 (standard deviations, as in the code), biases 0 |
     | default | all numbers uniform in +-1/sqrt(H) |
     | orthogonal | default, each H x H block of W_hh Haar-distributed orthogonal |
     | forget-bias-1 | (lstm) default with bias 1 in the forget gate |
@@ -171,11 +178,7 @@ def starts(cell: Cell) -> tuple[Start, ...]:
     """The initialisations of a cell."""
     if cell == "lstm":
         return ("default", "orthogonal", "forget-bias-1")
-    return ("default", "orthogonal", "update-bias-1") if cell == "gru" else (*_paper(), "default", "orthogonal")
-
-
-def _paper() -> tuple[Start, ...]:
-    return ("sigmoid", "basic-tanh", "smart-tanh")
+    return ("default", "orthogonal", "update-bias-1") if cell == "gru" else (*OUTER, "default", "orthogonal")
 
 
 def _check_start(cell: Cell, start: str) -> None:
@@ -189,7 +192,7 @@ def _check_start(cell: Cell, start: str) -> None:
 
 
 def _draw(shape: Shape, start: Start, stream: torch.Generator) -> Tensor:
-    if start in OUTER:
+    if start == "sigmoid" or start == "basic-tanh" or start == "smart-tanh":
         return _draw_paper(shape, start, stream)
     module = draw_recurrent(Design(GATED.get(shape.cell, "rnn"), start, shape.hidden, shape.inputs), stream).module
     weights = dict(module.named_parameters())
@@ -198,11 +201,13 @@ def _draw(shape: Shape, start: Start, stream: torch.Generator) -> Tensor:
     ).detach()
     blocks = whole.view(-1, shape.hidden, shape.width)[list(BLOCKS[shape.cell])]
     bound = shape.hidden**-0.5
-    readout = torch.empty(shape.outputs, shape.hidden + 1, dtype=torch.float64).uniform_(-bound, bound, generator=stream)
+    readout = torch.empty(shape.outputs, shape.hidden + 1, dtype=torch.float64).uniform_(
+        -bound, bound, generator=stream
+    )
     return torch.cat([blocks.flatten(), readout.flatten()])
 
 
-def _draw_paper(shape: Shape, start: Start, stream: torch.Generator) -> Tensor:
+def _draw_paper(shape: Shape, start: PaperStart, stream: torch.Generator) -> Tensor:
     weight_hh = recurrence(start, shape.hidden, stream).weight
 
     def outer(rows: int, columns: int) -> Tensor:

@@ -76,7 +76,7 @@ def _terms(ratio: Tensor, form: str) -> tuple[Tensor, Tensor]:
 
 
 def row_norms(rows: Tensor) -> Tensor:
-    """Euclidean norms over the last axis; squares that would leave the range of numbers are taken on a smaller scale."""
+    """Euclidean norms over the last axis; where squares would leave the range of numbers, taken on another scale."""
     norm = torch.linalg.vector_norm(rows, dim=-1)
     edge = torch.finfo(rows.dtype).tiny ** 0.5 / torch.finfo(rows.dtype).eps
     risky = (norm < edge) | (norm > 1 / edge)

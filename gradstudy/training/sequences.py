@@ -56,9 +56,9 @@ class Draws:
         stream = generator(self.seed, index, f"sequences, {self.purpose}, block {block}")
         if isinstance(self.lengths, int):
             inputs, targets = self.task.draw(self.lengths, self.ahead * self.batch, stream)
-            pairs = zip(inputs.split(self.batch, 1), targets.split(self.batch, 1), strict=True)
+            pairs = list(zip(inputs.split(self.batch, 1), targets.split(self.batch, 1), strict=True))
         else:
-            pairs = (self.task.draw(length, self.batch, stream) for length in self.block_lengths(block))
+            pairs = [self.task.draw(length, self.batch, stream) for length in self.block_lengths(block)]
         return [(x.to(self.dtype), y.to(self.dtype) if y.is_floating_point() else y) for x, y in pairs]
 
 

@@ -29,7 +29,14 @@ def test_every_arm_has_the_same_indices():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("threshold", 0.0), ("threshold", -1.0), ("threshold", math.nan), ("rate", 0.0), ("alpha", -1.0), ("l2", math.inf)],
+    [
+        ("threshold", 0.0),
+        ("threshold", -1.0),
+        ("threshold", math.nan),
+        ("rate", 0.0),
+        ("alpha", -1.0),
+        ("l2", math.inf),
+    ],
 )
 def test_conditions_out_of_range_are_refused(name, value):
     with pytest.raises(OptionError, match=f"{name}={value} of member 0"):

@@ -51,7 +51,7 @@ def autograd(population, place, inputs, scored, likelihood, expected):
         module, _ = population.modules(place)
         states, state = [], None
         for x in inputs:  # step by step: the gradient of the fused module's output would be the direct part alone
-            out, state = module(x[None], state)
+            _, state = module(x[None], state)
             states.append(state[0] if shape.cell == "lstm" else state)
     predictions = torch.stack([h.view(BATCH, -1) for h in states])[scored] @ readout[:, :-1].T + readout[:, -1]
     loss = loss_of(likelihood, predictions, expected)
@@ -129,7 +129,9 @@ def test_a_tiny_gradient_comes_back_as_it_is(dtype):
     """Through 60 sigmoid steps the error shrinks by 1e-80; what float32 cannot hold is 0, not NaN."""
     population = draw_population(Shape("sigmoid", 1, 6, 1), "sigmoid", range(2), seed=0, dtype=dtype)
     inputs, expected = torch.ones(2, 60, 3, 1, dtype=dtype), torch.ones(2, 1, 3, 1, dtype=dtype)
-    found = gradients(population, unroll(population.shape, (2, 60, 3), dtype), (inputs, expected), slice(-1, None), "gaussian")
+    found = gradients(
+        population, unroll(population.shape, (2, 60, 3), dtype), (inputs, expected), slice(-1, None), "gaussian"
+    )
     last, first = found.unrolled.state_gradient[-1].norm(), found.unrolled.state_gradient[1].norm()
     assert torch.isfinite(found.gradient.weights).all()
     assert last > 0

@@ -77,7 +77,9 @@ def test_a_member_is_tested_on_its_own_whoever_is_there():
     assert (together[0][2], together[1][2]) == (alone[0][0], alone[1][0])
 
 
-@pytest.mark.parametrize("number", [{"every": 0}, {"sequences": 0}, {"tolerance": 0.0}, {"tolerance": 1.1}, {"chunk": 0}])
+@pytest.mark.parametrize(
+    "number", [{"every": 0}, {"sequences": 0}, {"tolerance": 0.0}, {"tolerance": 1.1}, {"chunk": 0}]
+)
 def test_numbers_out_of_range_are_refused(number):
     with pytest.raises(OptionError, match="Examination"):
         Examination(**number)

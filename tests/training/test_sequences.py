@@ -1,4 +1,4 @@
-"""Sequences of populations. Oracles: the task's own draws from the same generators; other companies and other orders."""
+"""Sequences of populations. Oracles: the task's own draws from the same generators; other companies and orders."""
 
 from __future__ import annotations
 
