@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -41,23 +42,33 @@ class GRU(Unrolled):
             candidates=torch.empty(length, members, batch, shape.hidden, dtype=dtype),
         )
 
-    def part(self, members: int, length: int) -> Self:
-        """The same memory for fewer members or steps."""
+    def _part(self, members: int, length: int) -> Self:
         return replace(
-            super().part(members, length),
+            super()._part(members, length),
             gates=self.gates[:length, :members],
             candidates=self.candidates[:length, :members],
         )
+
+    @cached_property
+    def by_gate(self) -> list[tuple[Tensor, ...]]:
+        """Views of each step: r, z, W_hn h, all three, the two sigmoids, n, (x_t, 1)."""
+        hidden = self.shape.hidden
+        gates = [*self.gates.split(hidden, dim=-1), self.gates, self.gates[..., : 2 * hidden]]
+        return [*(tensor.unbind(0) for tensor in (*gates, self.candidates)), self.driven[..., hidden:].unbind(1)]
+
+    @cached_property
+    def by_block(self) -> list[tuple[Tensor, ...]]:
+        """Views of each step of a piece: `delta` as `(members, batch, 4, H)`, and without its fourth block."""
+        hidden = self.shape.hidden
+        return [self.delta.unflatten(-1, (4, hidden)).unbind(1), self.delta[..., : 3 * hidden].unbind(1)]
 
     def forward(self, population: Population) -> None:
         """States h_1 .. h_T from those at place 0."""
         hidden, weight = self.shape.hidden, population.recurrent.mT.contiguous()
         by_input = weight[:, hidden:, 2 * hidden :].clone()
         weight[:, hidden:, 2 * hidden :] = 0
-        r, z, by_state = (block.unbind(0) for block in self.gates.split(hidden, dim=-1))
-        gates, sigmoids = self.gates.unbind(0), self.gates[..., : 2 * hidden].unbind(0)
-        driven, inputs, h = self.driven.unbind(1), self.driven[..., hidden:].unbind(1), self.hidden.unbind(1)
-        candidates = self.candidates.unbind(0)
+        driven, h = self.by_step.driven, self.by_step.hidden
+        r, z, by_state, gates, sigmoids, candidates, inputs = self.by_gate
         for t in range(self.length):
             torch.bmm(driven[t], weight, out=gates[t])
             torch.bmm(inputs[t], by_input, out=candidates[t])
@@ -67,11 +78,8 @@ class GRU(Unrolled):
 
     def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
         """All gradients at step t are dL/dh_t times factors of the states; W_hh and z carry it back to h_{t-1}."""
-        hidden, weight_hh = self.shape.hidden, population.weight_hh.contiguous()
-        total = torch.zeros_like(population.recurrent)
-        delta = self.delta.unflatten(-1, (4, hidden)).unbind(1)
-        through_weights, gradient = self.delta[..., : 3 * hidden].unbind(1), self.state_gradient.unbind(0)
-        z = self.gates[..., hidden : 2 * hidden].unbind(0)
+        weight_hh, total = population.weight_hh.contiguous(), torch.zeros_like(population.recurrent)
+        (delta, through_weights), gradient, z = self.by_block, self.by_step.gradient, self.by_gate[1]
         self.begin_backward(direct)
         for piece in pieces(self.length):
             self._factors(piece)

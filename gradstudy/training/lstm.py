@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -40,10 +41,9 @@ class LSTM(Unrolled):
             squashed=torch.empty(length, members, batch, shape.hidden, dtype=dtype),
         )
 
-    def part(self, members: int, length: int) -> Self:
-        """The same memory for fewer members or steps."""
+    def _part(self, members: int, length: int) -> Self:
         return replace(
-            super().part(members, length),
+            super()._part(members, length),
             gates=self.gates[:length, :members],
             cells=self.cells[: length + 1, :members],
             squashed=self.squashed[:length, :members],
@@ -54,13 +54,24 @@ class LSTM(Unrolled):
         super().carry()
         self.cells[0] = self.cells[-1]
 
+    @cached_property
+    def by_gate(self) -> list[tuple[Tensor, ...]]:
+        """Views of each step: o, i, f, g, all four, the three sigmoids, c, tanh(c)."""
+        hidden = self.shape.hidden
+        gates = [*self.gates.split(hidden, dim=-1), self.gates, self.gates[..., : 3 * hidden]]
+        return [tensor.unbind(0) for tensor in (*gates, self.cells, self.squashed)]
+
+    @cached_property
+    def by_block(self) -> list[tuple[Tensor, ...]]:
+        """Views of each step of a piece: the part of `delta` at o, and that at i, f, g, `(members, batch, 3, H)`."""
+        blocks = self.delta.unflatten(-1, (4, self.shape.hidden))
+        return [blocks[..., 0, :].unbind(1), blocks[..., 1:, :].unbind(1)]
+
     def forward(self, population: Population) -> None:
         """States h_1 .. h_T and c_1 .. c_T from those at place 0."""
-        hidden, weight = self.shape.hidden, population.recurrent.mT.contiguous()
-        o, i, f, g = (block.unbind(0) for block in self.gates.split(hidden, dim=-1))
-        gates, sigmoids = self.gates.unbind(0), self.gates[..., : 3 * hidden].unbind(0)
-        driven, h = self.driven.unbind(1), self.hidden.unbind(1)
-        cells, squashed = self.cells.unbind(0), self.squashed.unbind(0)
+        weight, views = population.recurrent.mT.contiguous(), self.by_step
+        driven, h = views.driven, views.hidden
+        o, i, f, g, gates, sigmoids, cells, squashed = self.by_gate
         for t in range(self.length):
             torch.bmm(driven[t], weight, out=gates[t])
             sigmoids[t].sigmoid_()
@@ -71,12 +82,10 @@ class LSTM(Unrolled):
 
     def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
         """dL/dc_t = f_{t+1} dL/dc_{t+1} + o (1 - tanh(c_t)^2) dL/dh_t, and from both the gradients at the gates."""
-        hidden, weight_hh = self.shape.hidden, population.weight_hh.contiguous()
-        total, cell = torch.zeros_like(population.recurrent), torch.zeros_like(self.cells[0])
-        blocks = self.delta.unflatten(-1, (4, hidden))
-        by_state, by_cell = blocks[..., 0, :].unbind(1), blocks[..., 1:, :].unbind(1)
-        delta, gradient = self.delta.unbind(1), self.state_gradient.unbind(0)
-        forget, opening = self.gates[..., 2 * hidden : 3 * hidden].unbind(0), self.squashed.unbind(0)
+        weight_hh, total = population.weight_hh.contiguous(), torch.zeros_like(population.recurrent)
+        cell = torch.zeros_like(self.cells[0])
+        (_, _, delta, gradient), (by_state, by_cell) = self.by_step, self.by_block
+        _, _, forget, _, _, _, _, opening = self.by_gate
         self.begin_backward(direct)
         for piece in pieces(self.length):
             self._factors(piece)

@@ -139,6 +139,7 @@ class Trainer:
         self.population = self.population.take(kept)
         self.conditions = {name: values[kept] for name, values in self.conditions.items()}
         self.moments = self.moments[:, kept]
+        self._unrolled = self._unrolled.part(len(self.population), self._unrolled.length)
 
     def finite(self) -> Tensor:
         """Which members have none but finite weights."""

@@ -35,7 +35,8 @@ class Vanilla(Unrolled):
         phi = _PHI[self.shape.cell]
         weight = population.recurrent.mT.contiguous()
         summed = torch.empty_like(self.state_gradient[0])
-        for driven, following in zip(self.driven.unbind(1)[:-1], self.hidden.unbind(1)[1:], strict=True):
+        views = self.by_step
+        for driven, following in zip(views.driven[:-1], views.hidden[1:], strict=True):
             torch.bmm(driven, weight, out=summed)
             phi(summed, out=following)
 
@@ -43,7 +44,7 @@ class Vanilla(Unrolled):
         """delta_t = phi'(h_t) dL/dh_t, dL/dh_{t-1} = delta_t W_hh + what is lost there directly."""
         cell, weight_hh = self.shape.cell, population.weight_hh.contiguous()
         total = torch.zeros_like(population.recurrent)
-        hidden, delta, gradient = self.hidden.unbind(1), self.delta.unbind(1), self.state_gradient.unbind(0)
+        _, hidden, delta, gradient = self.by_step
         self.begin_backward(direct)
         for piece in pieces(self.length):
             for t in reversed(range(piece.start, piece.stop)):
