@@ -144,6 +144,13 @@ class LengthError(GradstudyError, ValueError):
     """Sequences too short for the positions that their task needs, or longer than any in the data."""
 
 
+# Training
+
+
+class CheckpointError(GradstudyError, ValueError):
+    """A checkpoint of another configuration, or one that cannot be read."""
+
+
 # Data
 
 

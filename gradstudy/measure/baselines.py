@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -164,3 +164,18 @@ def step_with_naive_hooks(
     for handle in handles:
         handle.remove()
     return norms
+
+
+def update_one_after_another(
+    networks: Sequence[tuple[nn.RNNBase, nn.Linear]],
+    optimizers: Sequence[torch.optim.Optimizer],
+    inputs: Tensor,
+    classes: Tensor,
+) -> None:
+    """One update of each network on a batch of its own, by autograd, with norm clipping."""
+    for (module, head), optimizer, x, y in zip(networks, optimizers, inputs, classes, strict=True):
+        output, _ = module(x)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(head(output[-1]), y).backward()
+        nn.utils.clip_grad_norm_([*module.parameters(), *head.parameters()], 1.0)
+        optimizer.step()

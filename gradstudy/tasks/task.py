@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -68,6 +68,7 @@ class ScoredTask(Task, Protocol):
         """The steps whose predictions are scored, of a sequence of that length."""
 
 
+@runtime_checkable
 class SolvableTask(ScoredTask, Protocol):
     """A scored task with a success rule, by which a sequence is right or wrong."""
 

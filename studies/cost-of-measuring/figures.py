@@ -25,6 +25,15 @@ TARGETS = {
     ("lyapunov-exponents", "lstm", "stepped jacrev(cell), QR every step"): 1 / 8,
     ("lyapunov-exponents-every-link", "lstm", "vmap(jacrev(cell)) in chunks, QR every step"): 1 / 1.5,
 }
+# Of populations.
+POPULATION = {
+    ("population", "rnn"): 1 / 4,
+    ("population", "lstm"): 1.0,
+    ("population", "gru"): 1.0,
+    ("population-norms", "rnn"): 1.15,
+    ("population-norms", "lstm"): 1.15,
+    ("population-norms", "gru"): 1.15,
+}
 # Of a ResNet-20: by quantity, group and baseline.
 DEPTH = {
     ("largest-values", "largest-values", "jacrev in chunks, dense SVD"): 1 / 20,
@@ -41,7 +50,8 @@ def _target(row: pd.Series) -> float:
         return SMALL.get(row["baseline"], np.nan)
     if row["module"] == "resnet-20":
         return DEPTH.get((row["quantity"], row["group"], row["baseline"]), np.nan)
-    return TARGETS.get((row["quantity"].removesuffix("-every-step"), row["module"], row["baseline"]), np.nan)
+    population = POPULATION.get((row["quantity"], row["module"]), np.nan)
+    return TARGETS.get((row["quantity"].removesuffix("-every-step"), row["module"], row["baseline"]), population)
 
 
 def ratios_to_baselines(ratios: pd.DataFrame) -> Drawing:
@@ -87,6 +97,10 @@ def _name(row: pd.Series) -> str:
     if row["quantity"] == "tracking":
         how = "every step" if row["every"] == 1 else f"every {row['every']}th step"
         return f"ResNet-20: tracked {how} / {row['baseline']}"
+    if row["quantity"].startswith("population"):
+        what = "update" if row["quantity"] == "population" else "update with norms of dL/dh"
+        precision = row["precision"] if row["quantity"] == "population" else ""
+        return f"{row['members']} {row['module'].upper()}s of {row['hidden']}, {precision}: {what} / {row['baseline']}"
     every = ", QR every link" if row["quantity"].endswith("-every-link") else ""
     every = ", loss at every step" if row["quantity"].endswith("-every-step") else every
     return f"{row['module'].upper()} {row['hidden']}: {quantity}{every} / {row['baseline']}"
