@@ -13,13 +13,15 @@ import torch
 Action = Callable[[], object]
 
 
-def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int) -> pd.DataFrame:
+def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int, times: int = 1) -> pd.DataFrame:
     """Running time of one action over that of others, taken in turn so that a busy machine slows all alike.
 
     Args:
         ours: the action in the numerator.
         baselines: name to action.
-        rounds: how often each is run, after one run that is not counted.
+        rounds: how often each is timed, after one run that is not counted.
+        times: how often each is run in a round, whose time is their sum: in turn, there and back again, so that each
+            run has its neighbours in the others and a drift cancels.
 
     Returns:
         One row a baseline: `baseline`, `ratio` (median over rounds of ours / baseline), `low`, `high` (quartiles over
@@ -28,10 +30,10 @@ def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int) -
     actions = {"ours": ours, **baselines}
     for action in actions.values():
         action()
-    times = pd.DataFrame([{name: _seconds(action) for name, action in actions.items()} for _ in range(rounds)])
+    seconds = pd.DataFrame([_round(actions, times) for _ in range(rounds)])
     rows = []
     for name in baselines:
-        ratios = times["ours"] / times[name]
+        ratios = seconds["ours"] / seconds[name]
         low, ratio, high = np.quantile(ratios, [0.25, 0.5, 0.75]).tolist()
         rows.append(
             {
@@ -40,11 +42,20 @@ def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int) -
                 "low": low,
                 "high": high,
                 "n": rounds,
-                "milliseconds": 1e3 * float(times["ours"].median()),
-                "baseline_milliseconds": 1e3 * float(times[name].median()),
+                "milliseconds": 1e3 * float(seconds["ours"].median()),
+                "baseline_milliseconds": 1e3 * float(seconds[name].median()),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _round(actions: Mapping[str, Action], times: int) -> dict[str, float]:
+    found = dict.fromkeys(actions, 0.0)
+    there = list(actions)
+    for turn in range(times):
+        for name in there[::-1] if turn % 2 else there:
+            found[name] += _seconds(actions[name])
+    return found
 
 
 def _seconds(action: Action) -> float:

@@ -45,7 +45,6 @@ class Gradients:
         self._due, self._scale_due = due, scale_due
         self.heard = False
         self._queued.clear()
-        self.refresh()
 
     def refresh(self) -> None:
         """Hook the parameters that have been unfrozen meanwhile."""
