@@ -28,6 +28,7 @@ def test_a_round_holds_its_share_of_measured_steps(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(costs.baselines, "training_step", timed_step)
     monkeypatch.setattr(parameters, "norms", timed_norms)
     monkeypatch.setattr(timing.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(timing.gc, "collect", int)
     found = costs.cost_of_tracking(every=every, batch=2, rounds=1).set_index("baseline")
     assert found.loc["training step without", "ratio"] == pytest.approx(ratio)
     assert ("naive hook a parameter" in found.index) == (every == 1)
