@@ -98,7 +98,7 @@ def test_committed_claims_are_recomputed_from_the_stored_tables(report):
     content = json.loads(report.read_text())
     runs = tuple(
         RunSummary(row["run"], row["group"], row["control"], row["parameters"], row["status"], row["error"])
-        for row in content["runs"]["list"]
+        for row in tables.run_rows(content["runs"])
     )
     records = Records(content["profile"], runs, tables.of_report(report.parent))
     again = [claim_row(assess(find(claim["id"]), claim["groups"], records)) for claim in content["claims"]]

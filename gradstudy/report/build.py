@@ -59,10 +59,8 @@ def build(results: Results, find_claim: Callable[[str], Claim], target: Path, st
     from gradstudy.report.workshop import replacing
 
     with replacing(target) as folder:
-        runs = content.run_rows(results.runs)
-        files = {
-            name: tables.as_bytes(tables.without_parameters(table, runs)) for name, table in results.tables.items()
-        }
+        runs = tables.run_rows(content.runs(results.runs))
+        files = {name: tables.as_bytes(tables.as_stored(table, runs)) for name, table in results.tables.items()}
         for name, written in files.items():
             write_atomic(folder / tables.FOLDER / f"{name}.csv", written)
         # From here on everything is made from what was written, as a reader of the folder finds it.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def report(material: Material) -> dict[str, Any]:
         "figures": [picture.entry for picture in material.pictures],
         "sources": references.cited(spec.sources),
         "tables": [_table_row(name, material) for name in sorted(material.files)],
-        "runs": _runs(results.runs),
+        "runs": runs(results.runs),
         "evidence": results.evidence,
         "drawn_with": edition.libraries(),
         "stamp": material.stamp,
@@ -151,49 +152,54 @@ def _table_row(name: str, material: Material) -> dict[str, Any]:
     return {"name": name, "file": f"tables/{name}.csv", "rows": len(material.tables[name]), "sha256": sha256}
 
 
-def _runs(runs: tuple[RunSummary, ...]) -> dict[str, Any]:
-    common = _common_parameters(runs)
+def runs(summaries: Sequence[RunSummary]) -> dict[str, Any]:
+    """How the runs ended, and their parameters: the usual value of each once, and a run's own where it differs.
+
+    `tables.run_rows` puts them together again.
+    """
+    usual = _usual_parameters(summaries)
     return {
-        "text": str(Runs.of(runs)),
-        "common": [{"name": name, "value": _literal(value)} for name, value in common.items()],
-        "groups": _groups(runs),
-        "list": run_rows(runs),
+        "text": str(Runs.of(summaries)),
+        "usual": [{"name": name, "value": value, "text": _literal(value)} for name, value in usual.items()],
+        "groups": _groups(summaries),
+        "list": [_run_row(run, usual) for run in summaries],
     }
 
 
-def run_rows(runs: tuple[RunSummary, ...]) -> list[dict[str, Any]]:
-    """A row a run: where it stands in the plan, how it ended, and all its parameters."""
-    common = _common_parameters(runs)
-    return [_run_row(run, common) for run in runs]
-
-
-def _run_row(run: RunSummary, common: Mapping[str, Any]) -> dict[str, Any]:
-    own = {name: value for name, value in run.parameters.items() if name not in common}
+def _run_row(run: RunSummary, usual: Mapping[str, Any]) -> dict[str, Any]:
+    own = {name: value for name, value in run.parameters.items() if _exact(value) != _exact(usual[name])}
     return {
         "run": run.digest[:12],
         "group": run.group,
         "control": run.control,
         "status": run.status,
         "error": words.failure(run.error or ""),
-        "parameters": dict(run.parameters),
+        "parameters": own,
         "text": ", ".join(f"{name}={_literal(value)}" for name, value in own.items()),
     }
 
 
-def _common_parameters(runs: tuple[RunSummary, ...]) -> dict[str, Any]:
-    if not runs:
-        return {}
-    first = runs[0].parameters
-    return {name: value for name, value in first.items() if all(run.parameters.get(name) == value for run in runs)}
+def _usual_parameters(summaries: Sequence[RunSummary]) -> dict[str, Any]:
+    """The value of each parameter that most runs have, the first such; in the notebook's order."""
+    usual: dict[str, Any] = {}
+    for name in summaries[0].parameters if summaries else ():
+        counts = Counter(_exact(run.parameters[name]) for run in summaries)
+        usual[name] = json.loads(counts.most_common(1)[0][0])
+    return usual
 
 
-def _groups(runs: tuple[RunSummary, ...]) -> list[dict[str, str]]:
-    places = dict.fromkeys((run.group, run.control) for run in runs)
+def _exact(value: object) -> str:
+    """A parameter's value with its type: 1, 1.0 and True are three."""
+    return json.dumps(value)
+
+
+def _groups(summaries: Sequence[RunSummary]) -> list[dict[str, str]]:
+    places = dict.fromkeys((run.group, run.control) for run in summaries)
     return [
         {
             "group": group,
             "control": control,
-            "text": str(Runs.of(run for run in runs if (run.group, run.control) == (group, control))),
+            "text": str(Runs.of(run for run in summaries if (run.group, run.control) == (group, control))),
         }
         for group, control in places
     ]

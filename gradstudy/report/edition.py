@@ -12,8 +12,10 @@ import gradstudy
 from gradstudy.errors import ReportError
 
 AUTHOR = "the gradstudy developers"
-SCHEMA = 1
-"""Form of report.json."""
+SCHEMA = 2
+"""Form of report.json that is written."""
+READABLE = (1, 2)
+"""Forms that are read; 1 has all parameters in every run's row, and tables that name the run in every row."""
 
 _PACKAGE = Path(__file__).parents[1]
 # The wheel carries the file inside the package, a clone beside it.

@@ -79,7 +79,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        if report["schema"] == edition.SCHEMA:
+        if report["schema"] in edition.READABLE:
             return dict(report)
         came = f"is of schema {report['schema']}"
     except (OSError, ValueError, KeyError, TypeError) as error:

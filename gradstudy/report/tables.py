@@ -1,7 +1,8 @@
 """Tables of a report on disk: csv that gives back the very same numbers.
 
-A run's parameters are kept once, in its row of report.json, and not again in every row that the run recorded: a stored
-table has the columns `run`, `group`, `control` and those that were recorded. Reading puts the parameters back.
+A run's parameters are kept once, in report.json, and not again in every row that the run recorded: a stored table has
+the columns `run`, `group`, `control` and those that were recorded. These three are written where they change: a row
+whose `run` is empty belongs to the run above it. Reading puts all of it back.
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ _KEY = ("run", "group", "control")
 _NAN = "nan"  # as in records
 
 RunRows = Sequence[Mapping[str, Any]]
-"""`report["runs"]["list"]`: a row a run with `run`, `group`, `control` and `parameters`."""
+"""A row a run with `run`, `group`, `control` and all its `parameters`."""
+
+
+def run_rows(runs: Mapping[str, Any]) -> RunRows:
+    """The rows of `report["runs"]["list"]`, each with all its parameters.
+
+    The value that most runs have stands once, under `usual`; reports of schema 1 have every value in every row.
+    """
+    usual = {parameter["name"]: parameter["value"] for parameter in runs.get("usual", ())}
+    return [{**row, "parameters": {**usual, **row["parameters"]}} for row in runs["list"]]
 
 
 def as_bytes(table: pd.DataFrame) -> bytes:
@@ -48,16 +58,19 @@ def from_bytes(content: bytes) -> pd.DataFrame:
     )
 
 
-def without_parameters(table: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
-    """The table as it is stored."""
-    return table.drop(columns=_parameters(runs))
+def as_stored(table: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
+    """The table as it is stored: without parameters, a run named in its first row only."""
+    stored, key = table.drop(columns=_parameters(runs)), list(_KEY)
+    stored.loc[(table[key] == table[key].shift()).all(axis=1), key] = ""
+    return stored
 
 
-def with_parameters(table: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
-    """The table with its runs' parameters behind `run`, `group` and `control`; one that is None is NaN."""
+def as_recorded(stored: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
+    """The table with `run`, `group`, `control` and the run's parameters in every row; one that is None is NaN."""
     parameters = {tuple(run[column] for column in _KEY): run["parameters"] for run in runs}
-    rows = [parameters[key] for key in table[list(_KEY)].itertuples(index=False, name=None)]
-    whole = table.copy()
+    whole, key = stored.copy(), list(_KEY)
+    whole[key] = stored[key].where(stored["run"] != "").ffill()
+    rows = [parameters[row] for row in whole[key].itertuples(index=False, name=None)]
     for place, name in enumerate(_parameters(runs), start=len(_KEY)):
         whole.insert(place, name, [_cell(row[name]) for row in rows])
     return whole
@@ -66,7 +79,7 @@ def with_parameters(table: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
 def read(folder: Path, runs: RunRows) -> dict[str, pd.DataFrame]:
     """All tables in a report's folder, by name, with the parameters of its runs."""
     paths = sorted((folder / FOLDER).glob("*.csv"))
-    return {path.stem: with_parameters(from_bytes(path.read_bytes()), runs) for path in paths}
+    return {path.stem: as_recorded(from_bytes(path.read_bytes()), runs) for path in paths}
 
 
 def of_report(folder: Path) -> dict[str, pd.DataFrame]:
@@ -85,7 +98,7 @@ def of_report(folder: Path) -> dict[str, pd.DataFrame]:
                 why="a figure drawn from another table would carry the id of this one",
                 remedy="take the report's folder as it was committed, or build it again with `gradstudy report`",
             )
-    return read(folder, report["runs"]["list"])
+    return read(folder, run_rows(report["runs"]))
 
 
 def digest(tables: Mapping[str, bytes]) -> str:

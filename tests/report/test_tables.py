@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from gradstudy.errors import ReportError
-from gradstudy.report import tables
+from gradstudy.report import content, tables
+from gradstudy.report.content import as_bytes
+from gradstudy.study.results import RunSummary
 
 
 def test_a_table_comes_back_exactly():
@@ -57,7 +59,7 @@ def whole() -> pd.DataFrame:
 
 
 def test_parameters_are_stored_once_and_come_back_with_their_types(tmp_path):
-    stored = tables.without_parameters(whole(), RUNS)
+    stored = tables.as_stored(whole(), RUNS)
     assert list(stored.columns) == ["run", "group", "control", "x"]
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "t.csv").write_bytes(tables.as_bytes(stored))
@@ -65,9 +67,53 @@ def test_parameters_are_stored_once_and_come_back_with_their_types(tmp_path):
     pd.testing.assert_frame_equal(tables.read(tmp_path, RUNS)["t"], whole(), check_exact=True)
 
 
+def test_a_run_is_named_where_it_begins():
+    stored = tables.as_stored(whole(), RUNS)
+    assert stored[["run", "group", "control"]].to_numpy().tolist() == [
+        ["1e5", "g", ""], ["", "", ""], ["1e5", "h", "c"],
+    ]  # fmt: skip
+    # Back and forth between runs, as no report of ours has it, and with an index of its own.
+    mixed = whole().iloc[[0, 2, 1, 1, 2, 0]]
+    there = tables.as_stored(mixed, RUNS)
+    assert there["run"].tolist() == ["1e5", "1e5", "1e5", "", "1e5", "1e5"]
+    pd.testing.assert_frame_equal(tables.as_recorded(there, RUNS), mixed, check_exact=True)
+
+
+def test_a_table_that_names_the_run_in_every_row_is_read_as_well():
+    older = whole().drop(columns=list(PARAMETERS))
+    pd.testing.assert_frame_equal(tables.as_recorded(older, RUNS), whole(), check_exact=True)
+
+
+def summary(**parameters: object) -> RunSummary:
+    return RunSummary("0" * 64, "g", "", parameters, "ok")
+
+
+def test_the_usual_values_are_kept_once_and_every_run_has_its_own_back():
+    given = [
+        {"a": 1, "b": True, "c": None, "d": [1, 2], "e": "1"},
+        {"a": 1.0, "b": 1, "c": 0.0, "d": [1.0, 2], "e": "1"},
+        {"a": 1.0, "b": True, "c": None, "d": [], "e": "true"},
+        {"a": True, "b": "True", "c": "null", "d": None, "e": "1"},
+    ]
+    runs = json.loads(as_bytes(content.runs([summary(**parameters) for parameters in given])))
+    assert runs["list"][0]["parameters"] == {"a": 1}
+    assert runs["list"][2]["text"] == "d=[], e=true"
+    again = [row["parameters"] for row in tables.run_rows(runs)]
+    assert [list(parameters) for parameters in again] == [list("abcde")] * 4
+    assert repr(again) == repr(given)  # 1, 1.0 and True are equal, and not the same
+
+
+def test_runs_of_a_report_of_schema_1_have_all_their_parameters():
+    assert tables.run_rows({"common": [], "list": RUNS}) == RUNS
+
+
+def test_no_runs_have_no_parameters():
+    assert content.runs([])["usual"] == []
+
+
 def test_a_table_without_rows_keeps_its_columns():
-    empty = tables.without_parameters(whole().head(0), RUNS)
-    assert list(tables.with_parameters(empty, RUNS).columns) == list(whole().columns)
+    empty = tables.as_stored(whole().head(0), RUNS)
+    assert list(tables.as_recorded(empty, RUNS).columns) == list(whole().columns)
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(path.read_bytes().replace(b"0", b"1"))])
@@ -80,12 +126,12 @@ def test_a_report_s_table_that_was_changed_is_refused(synthetic, tmp_path, spoil
 
 
 def test_what_is_recomputed_from_a_report_is_what_it_says(synthetic, report):
-    content = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    said = json.loads((report / "report.json").read_text(encoding="utf-8"))
     assert "gain" not in (report / "tables" / "rates.csv").read_text().splitlines()[0]
     rates = tables.of_report(report)["rates"]
     own = rates[rates["control"] == ""]
     again = synthetic.growth_rate({"rates": own})
-    kept = content["claims"][0]["estimates"]
+    kept = said["claims"][0]["estimates"]
     assert [(e.condition, e.value, e.low, e.high) for e in again] == [
         (row["condition"], row["value"], row["low"], row["high"]) for row in kept
     ]
