@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from gradstudy.errors import ReportError
-from gradstudy.report import edition
+from gradstudy.report import edition, object_streams
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.typ"
 
@@ -43,4 +43,4 @@ def _compiled(folder: Path, standard: Literal["ua-1"] | None = None) -> bytes:
     compiler = typst.Compiler(TEMPLATE.read_bytes(), root=str(folder), ignore_system_fonts=True)
     content = compiler.compile(format="pdf", timestamp=noon, pdf_standards=standard)
     assert isinstance(content, bytes)  # as pages are only split in pictures
-    return content
+    return object_streams.compressed(content)
