@@ -71,7 +71,7 @@ def test_every_object_is_found_again(plain: bytes) -> None:
         count += 1
         content = plain[match.end() :].partition(b"\nendobj")[0]
         assert found[int(match[1])].removeprefix(b"%s 0 obj\n" % match[1]).startswith(content)
-    assert count > 1000
+    assert count > 600
     assert len(found) == count + 2
     root = re.search(rb"/Root (\d+) 0 R", trailer)
     assert root
