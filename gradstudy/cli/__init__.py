@@ -1,0 +1,14 @@
+"""The command line. Every command imports what it needs when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from gradstudy.cli.citation import cite
+from gradstudy.cli.group import main
+from gradstudy.cli.ledger import claims
+from gradstudy.cli.runs import plan, report, run
+from gradstudy.cli.studies import doctor, list_, notebook
+
+__all__ = ["main"]
+
+for command in (list_, plan, run, report, claims, cite, notebook, doctor):
+    main.add_command(command)
