@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from gradstudy.claims.claim import Claim, Estimate
 from gradstudy.report import edition, profiles, prose, references, words
 from gradstudy.report.assess import Assessment, ControlOutcome, Runs, deciding, kind_in_words
+from gradstudy.study.evidence import differing
+from gradstudy.study.results import RUN_CHARACTERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +159,20 @@ def _runs(runs: tuple[RunSummary, ...]) -> dict[str, Any]:
         "text": str(Runs.of(runs)),
         "common": [{"name": name, "value": _literal(value)} for name, value in common.items()],
         "groups": _groups(runs),
+        "differences": _differences(runs),
         "list": run_rows(runs),
+    }
+
+
+def _differences(runs: tuple[RunSummary, ...]) -> dict[str, Any]:
+    """Run to what it used of the code and versions in which the runs differ; empty when all used the same."""
+    names = set(differing(run.evidence for run in runs if run.evidence))
+    return {
+        run.digest[:RUN_CHARACTERS]: {
+            part: {name: value for name, value in used.items() if name in names} for part, used in run.evidence.items()
+        }
+        for run in runs
+        if run.evidence and names
     }
 
 
@@ -170,7 +185,7 @@ def run_rows(runs: tuple[RunSummary, ...]) -> list[dict[str, Any]]:
 def _run_row(run: RunSummary, common: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: value for name, value in run.parameters.items() if name not in common}
     return {
-        "run": run.digest[:12],
+        "run": run.digest[:RUN_CHARACTERS],
         "group": run.group,
         "control": run.control,
         "status": run.status,
