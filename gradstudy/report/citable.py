@@ -102,11 +102,16 @@ def _undrawn(found: Citable) -> UnknownFigureError:
 
 
 def _unknown(target: str, known: list[Citable], reports: Path) -> UnknownFigureError:
-    names = sorted({one.identity.name for one in known if one.figure and not one.missing})
-    listed = f"a study, a claim (`gradstudy claims` lists them), or one of the figures {', '.join(names)}"
+    study = target.partition("/")[0]
+    figures = sorted({one.identity.name for one in known if one.figure and not one.missing})
+    own = [name for name in figures if name.partition("/")[0] == study]
+    studies = sorted({one.identity.study for one in known})
+    named = f"figures of {study}: {', '.join(own)}" if own else f"studies: {', '.join(studies)}"
     return UnknownFigureError(
         f"no figure, claim or report {target!r}",
-        needed=listed if known else f"a report, and there is none in {reports}",
+        needed=f"STUDY, STUDY/FIGURE or a claim; {named}" if known else f"a report, and there is none in {reports}",
         why="only what has an identity can be cited or verified",
-        remedy="correct the id" if known else "name the workspace (--workspace), or build reports: gradstudy run",
+        remedy="correct the id; `gradstudy claims` lists the claims, a report's page its figures"
+        if known
+        else "name the workspace (--workspace), or build reports: gradstudy run",
     )

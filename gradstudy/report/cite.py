@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gradstudy.errors import UnknownFigureError
 from gradstudy.report import bibtex, citable, identity, numbers
 from gradstudy.report.citable import Citable
 from gradstudy.report.gallery import Picture
@@ -44,7 +45,7 @@ def draw(target: str, workspace: Path) -> Picture:
     """The figure that `target` names, drawn again from its stored tables, to be saved in any format.
 
     Raises:
-        UnknownFigureError: it is no figure of a report in the workspace.
+        UnknownFigureError: it is no figure, or of no report in the workspace.
         ReportError: a table is gone, or not the one that the report was made from.
     """
     from gradstudy.report.redraw import draw_again
@@ -52,6 +53,13 @@ def draw(target: str, workspace: Path) -> Picture:
 
     name = identity.read(Path(target)).id if identity.is_file_name(target) else target
     found = citable.find(name, workspace)
+    if not found.figure:
+        raise UnknownFigureError(
+            f"{target}, which is no figure",
+            needed="STUDY/FIGURE",
+            why="only a figure can be drawn",
+            remedy="leave out -o, or name one of the study's figures",
+        )
     study = find_study(found.identity.study, workspace)
     return draw_again(found.folder, study.folder, found.identity.name.partition("/")[2])
 

@@ -24,6 +24,7 @@ KINDS: dict[str, Kind] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 PNG_ID, PNG_CAPTION, PNG_VERSION, PNG_DATE = (
     "gradstudy-figure", "gradstudy-caption", "gradstudy-version", "gradstudy-date",
 )  # fmt: skip
+_PNG_END = b"IEND\xaeB`\x82"
 _MOST_BYTES = 100_000_000
 _MOST_PIXELS = 50_000_000
 _FORMS = {
@@ -146,6 +147,8 @@ def _check(found: Identity) -> None:
 def _png_keys(content: bytes) -> dict[str, str]:
     from PIL import Image
 
+    if not content.endswith(_PNG_END):
+        raise UnreadableError("is cut off or corrupt")
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             if picture.width * picture.height > _MOST_PIXELS:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
+
+from gradstudy.claims import registry
 
 SCRIPT = Path(__file__).with_name("synthetic.py")
 
@@ -27,6 +31,16 @@ def synthetic() -> ModuleType:
 def workspace(synthetic: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("workspace")
     synthetic.build_report(folder)
+    return folder
+
+
+@pytest.fixture
+def own(synthetic: ModuleType, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the workspace, to be changed, whose study and claims are found."""
+    folder = tmp_path / "own"
+    shutil.copytree(workspace, folder)
+    (folder / "studies" / "made-up" / "study.yaml").write_text(yaml.safe_dump(synthetic.SPEC), encoding="utf-8")
+    monkeypatch.setattr(registry, "find", synthetic.CLAIMS.__getitem__)
     return folder
 
 

@@ -162,7 +162,9 @@ def test_a_report_that_cannot_be_read_is_named(study: Study, tmp_path: Path):
             ledger.rows(folder)
 
 
-@pytest.mark.parametrize("name", ["figures/growth.svg", "figures/growth.png", "tables/rates.csv", "report.pdf"])
+@pytest.mark.parametrize(
+    "name", ["figures/growth.svg", "figures/growth.png", "tables/rates.csv", "report.pdf", "numbers.tex"]
+)
 def test_a_report_that_lost_a_file_is_built_again(study: Study, tmp_path: Path, name: str):
     leave_runs(study, tmp_path)
     lost = build_all([study], "standard", tmp_path) / "made-up" / name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,13 +34,11 @@ class Execution:
         progress: who is told.
         tolerance: see `TOLERANCE`.
         budget: what runs at once.
-        timeout: seconds a run, instead of the profile's.
     """
 
     progress: Progress
     tolerance: float = TOLERANCE
     budget: Budget = field(default_factory=Budget)
-    timeout: float | None = None
 
 
 def of_report(again: Again, execution: Execution) -> Iterator[Finding]:
@@ -62,23 +60,24 @@ def _ended_well(report: Mapping[str, object]) -> set[str]:
     return {run.digest for run in stored.runs(report) if run.status == "ok"}
 
 
-def _executed(again: Again, wanted: Collection[str], execution: Execution) -> Results:
+def _executed(again: Again, wanted: set[str], execution: Execution) -> Results:
     profile = again.stored.report["profile"]
     with tempfile.TemporaryDirectory(prefix="gradstudy-verify-") as folder:
         points = make_plan(again.study, profile, Path(folder)).points
         only = {planned.digest for planned in points if planned.digest[:RUN_CHARACTERS] in wanted}
-        order = Order(profile, timeout=execution.timeout, budget=execution.budget, only=only)
+        order = Order(profile, budget=execution.budget, only=only)
         run_studies([again.study], Path(folder), order, execution.progress)
         return collect(again.study, profile, Path(folder))
 
 
-def _tables(again: Again, wanted: Collection[str], results: Results, names: Sequence[str], tolerance: float) -> Finding:
+def _tables(again: Again, wanted: set[str], results: Results, names: Sequence[str], tolerance: float) -> Finding:
     places = list(_unlike_runs(wanted, results))
+    done = {run.digest[:RUN_CHARACTERS] for run in results.runs if run.status == "ok"} & wanted
     off = 0.0
-    for name in names:
-        kept, now = (_recorded(source, name, again, wanted) for source in (again.stored.tables, results.tables))
+    for name in names if done else ():
+        kept, now = (_recorded(source, name, again, done) for source in (again.stored.tables, results.tables))
         if name in again.study.spec.timings:
-            kept, now = kept.select_dtypes("object"), now.select_dtypes("object")
+            kept, now = kept.select_dtypes(exclude="number"), now.select_dtypes(exclude="number")
         for distance, where in agreement.of_tables(kept, now, tolerance):
             off = max(off, distance)
             places += [f"{name}.{where}"] if distance == math.inf else []
@@ -90,11 +89,13 @@ def _summary(again: Again, count: int, names: Sequence[str], off: float, toleran
     told = f"{words.count(count, 'run')} executed again, {words.count(len(names), 'table')} compared"
     if 0 < off < math.inf:
         told += f"; largest difference {off:.1e} of its column's largest magnitude, tolerance {tolerance:g}"
+    lost = [run for run in stored.runs(again.stored.report) if run.status != "ok"]
+    told += f"; {words.count(len(lost), 'run')} had not ended well" if lost else ""
     timed = [name for name in names if name in again.study.spec.timings]
     return told + (f"; the times in {', '.join(timed)} are not the same twice and not compared" if timed else "")
 
 
-def _unlike_runs(wanted: Collection[str], results: Results) -> Iterator[str]:
+def _unlike_runs(wanted: set[str], results: Results) -> Iterator[str]:
     now = {run.digest[:RUN_CHARACTERS]: run for run in results.runs}
     for run in sorted(wanted):
         if run not in now:
@@ -103,7 +104,7 @@ def _unlike_runs(wanted: Collection[str], results: Results) -> Iterator[str]:
             yield f"run {run} ended well in the report; now it is {now[run].status}: {now[run].error}"
 
 
-def _recorded(source: Mapping[str, pd.DataFrame], name: str, again: Again, wanted: Collection[str]) -> pd.DataFrame:
+def _recorded(source: Mapping[str, pd.DataFrame], name: str, again: Again, wanted: set[str]) -> pd.DataFrame:
     """What the runs recorded in a table, run by run, as csv gives it back."""
     import pandas as pd
 
@@ -114,7 +115,7 @@ def _recorded(source: Mapping[str, pd.DataFrame], name: str, again: Again, wante
     return whole[whole["run"].isin(wanted)].sort_values("run", kind="stable", ignore_index=True)
 
 
-def _verdicts(again: Again, wanted: Collection[str], results: Results) -> Finding:
+def _verdicts(again: Again, wanted: set[str], results: Results) -> Finding:
     """The claims on the new tables; runs that were not executed again are where the report has them."""
     fresh = {run.digest[:RUN_CHARACTERS]: run for run in results.runs}
     runs = tuple(

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from gradstudy.errors import UnknownFigureError
+from gradstudy.errors import ReportError, UnknownFigureError
 from gradstudy.report import identity, page, pdf, report_id
 from gradstudy.report.metadata import UnreadableError
 from gradstudy.report.stored import Stored
@@ -20,15 +20,21 @@ _COUNT = re.compile(rb"/Type\s*/Pages\b[^>]*?/Count\s+(\d{1,5})")
 
 def compared(stored: Stored) -> Finding:
     """index.html and report.pdf."""
-    folder = stored.folder
-    try:
-        html = (folder / "index.html").read_bytes() == page.study_page(stored.report, folder)
-        outcomes = [(Outcome.IDENTICAL, "") if html else (Outcome.DIFFERS, "index.html is not that of report.json")]
-        outcomes.append(of_pdf((folder / "report.pdf").read_bytes(), stored))
-    except OSError as error:
-        outcomes = [(Outcome.DIFFERS, f"{error.filename} cannot be read")]
+    outcomes = []
+    for name, compare in (("index.html", _of_page), ("report.pdf", of_pdf)):
+        try:
+            outcomes.append(compare((stored.folder / name).read_bytes(), stored))
+        except (OSError, ReportError) as error:
+            why = error.came if isinstance(error, ReportError) else error.strerror
+            outcomes.append((Outcome.DIFFERS, f"{name}: {why}"))
     places = tuple(place for _, place in outcomes if place)
     return Finding("pages", worst(outcome for outcome, _ in outcomes), "index.html and report.pdf", places)
+
+
+def _of_page(content: bytes, stored: Stored) -> tuple[Outcome, str]:
+    if content == page.study_page(stored.report, stored.folder):
+        return Outcome.IDENTICAL, ""
+    return Outcome.DIFFERS, "index.html is not that of report.json"
 
 
 def of_pdf(content: bytes, stored: Stored) -> tuple[Outcome, str]:

@@ -87,8 +87,9 @@ def _file(path: Path, workspace: Path, strength: Strength, execution: Execution)
     said = identity.identity_of(content, path.name)
     found = _said(said, workspace)
     if found.identity.id != said.id:
-        where = f"{said.id} is of other tables than {found.identity.id}, which is in {_place(found)}"
-        return Verification(f"{path}: {said.name}", (Finding("picture", Outcome.DIFFERS, "its id", (where,)),))
+        part, what = ("PDF", "another report.json") if said.of_report else ("picture", "other tables")
+        where = f"{said.id} is of {what} than {found.identity.id}, which is in {_place(found)}"
+        return Verification(f"{path}: {said.name}", (Finding(part, Outcome.DIFFERS, "its id", (where,)),))
     again = _again(found.folder, workspace)
     if said.of_report:
         outcome, place = pages.of_pdf(content, again.stored)

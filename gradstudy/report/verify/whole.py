@@ -37,15 +37,10 @@ class Again:
     study: Study
     find_claim: Callable[[str], Claim]
 
-    @cached_property
-    def pictures(self) -> tuple[Picture, ...]:
-        """Its figures, drawn again."""
-        return gallery.draw_all(self.study.folder, self.stored.shelf)
-
     def drawn(self, only: str) -> tuple[Picture, ...]:
-        """The figure of that name drawn again; all when it is empty."""
+        """The figure of that name, drawn again; all when it is empty."""
         if not only:
-            return self.pictures
+            return gallery.draw_all(self.study.folder, self.stored.shelf)
         return (gallery.draw(figure_functions.find(self.study.folder, only), self.stored.shelf),)
 
     @cached_property
@@ -56,11 +51,11 @@ class Again:
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """Its report.json; what a report is told and cannot compute (edition, date, evidence) is as it was."""
+        """Its report.json without figures; what a report is told and cannot compute (date, evidence) is as it was."""
         kept = self.stored.report
         results = Results(self.study, kept["profile"], stored.runs(kept), self.stored.tables, kept["evidence"])
         files = {table["name"]: (self.stored.folder / table["file"]).read_bytes() for table in kept["tables"]}
-        material = content.Material(results, self.assessments, self.pictures, files, self.stored.tables, kept["stamp"])
+        material = content.Material(results, self.assessments, (), files, self.stored.tables, kept["stamp"])
         again = json.loads(content.as_bytes(content.report(material)))
         return again | {part: kept[part] for part in ("version", "date", "drawn_with")}
 
@@ -91,7 +86,7 @@ def recomputed(again: Again) -> Iterator[Finding]:
     for part, names in _PARTS.items():
         same = agreement.of_contents({name: kept[name] for name in names}, {name: again.report[name] for name in names})
         yield Finding(part, same.outcome, _recomputed(part, kept, same.largest), same.where)
-    yield _numbers(again)
+    yield numbers_kept(again)
     yield pages.compared(again.stored)
 
 
@@ -128,10 +123,11 @@ def _recomputed(part: str, kept: Mapping[str, Any], largest: float) -> str:
         "words": "title, question, method and sources against study.yaml",
         "list of runs": f"{words.count(len(kept['runs']['list']), 'run')} counted again",
     }[part]
-    return f"{counted} (largest relative difference {largest:.1e})" if largest else counted
+    return f"{counted} (off by up to {largest:.0e}, tolerance {agreement.RECOMPUTED:g})" if largest else counted
 
 
-def _numbers(again: Again) -> Finding:
+def numbers_kept(again: Again) -> Finding:
+    """Its numbers.json against its tables, its numbers.tex against its numbers.json."""
     summary = f"{numbers.JSON} and {numbers.TEX}"
     files = [again.stored.folder / name for name in (numbers.JSON, numbers.TEX)]
     if absent := [file.name for file in files if not file.is_file()]:
