@@ -49,7 +49,8 @@ class _Commands(click.Group):
             ctx.exit(2 if isinstance(error, USAGE_ERRORS) else 1)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped; a second one would only spoil the exit code
-            click.echo("gradstudy: interrupted; what is finished is kept, `gradstudy run` goes on from there", err=True)
+            kept = "; what is finished is kept, `gradstudy run` goes on from there"
+            click.echo(f"gradstudy: interrupted{kept if ctx.invoked_subcommand == 'run' else ''}", err=True)
             ctx.exit(130)
 
 

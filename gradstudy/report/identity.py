@@ -14,7 +14,7 @@ from typing import Literal
 
 from gradstudy.errors import UnknownFigureError
 from gradstudy.report import pdf_info, svg_info
-from gradstudy.report.metadata import UnreadableError, washed
+from gradstudy.report.metadata import MOST_PIXELS, UnreadableError, washed
 
 Kind = Literal["png", "svg", "pdf"]
 KINDS: dict[str, Kind] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
@@ -25,8 +25,7 @@ PNG_ID, PNG_CAPTION, PNG_VERSION, PNG_DATE = (
     "gradstudy-figure", "gradstudy-caption", "gradstudy-version", "gradstudy-date",
 )  # fmt: skip
 _PNG_END = b"IEND\xaeB`\x82"
-_MOST_BYTES = 100_000_000
-_MOST_PIXELS = 50_000_000
+_MOST_BYTES = 20_000_000
 _FORMS = {
     "id": re.compile(r"[a-z][a-z0-9-]*(/[^\W\d]\w*)?@[0-9a-f]{12}"),
     "version": re.compile(r"\d[0-9A-Za-z.+!-]{0,40}"),
@@ -93,9 +92,9 @@ def content_of(path: Path) -> bytes:
         size = path.stat().st_size
         if path.is_file() and size <= _MOST_BYTES:
             return path.read_bytes()
-        came = f"{path} of {size} bytes" if path.is_file() else f"no file {path}"
+        came = f"{washed(str(path))} of {size} bytes" if path.is_file() else f"no file {washed(str(path))}"
     except (OSError, ValueError):  # ValueError: a NUL in the name
-        came = f"no file {path}"
+        came = f"no file {washed(str(path))}"
     raise UnknownFigureError(
         came,
         needed="a PNG, SVG or PDF that gradstudy made, or an id such as study/figure",
@@ -151,7 +150,7 @@ def _png_keys(content: bytes) -> dict[str, str]:
         raise UnreadableError("is cut off or corrupt")
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
+            if picture.width * picture.height > MOST_PIXELS:
                 raise UnreadableError(f"of {picture.width} x {picture.height} pixels is larger than any figure")
             picture.load()  # text may stand behind the pixels
             text = dict(getattr(picture, "text", {}))

@@ -5,6 +5,9 @@ from __future__ import annotations
 EDITION = "gradstudy "
 """What precedes the version where a format has no key of its own for it."""
 
+MOST_PIXELS = 50_000_000
+"""More than any picture of ours has; a small file may claim many more, and take all memory when it is shown."""
+
 _MOST = 20_000
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
-from gradstudy.report.metadata import EDITION, UnreadableError
+from gradstudy.report.metadata import EDITION, MOST_PIXELS, UnreadableError
 
 # Scripts, actions, attachments; packed or encrypted objects, in which they could hide.
 _ACTIVE = re.compile(
     rb"/(?:JavaScript|JS|Launch|OpenAction|AA|SubmitForm|ImportData|EmbeddedFiles?|RichMedia|XFA|ObjStm|Encrypt)\b"
 )
+_SIDE = re.compile(rb"/(?:Width|Height)\s+(\d{1,18})")
 _INFO = re.compile(rb"/Info\s+(\d{1,9})\s+0\s+R")
 _ENTRY = re.compile(rb"\s*/([A-Za-z]+)\s*(?=[(<])")
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b""}
@@ -31,6 +32,8 @@ def keys(content: bytes) -> dict[str, str]:
     bare = _without_streams(content)
     if active := _ACTIVE.search(bare):
         raise UnreadableError(f"holds {active[0].decode()}, which no PDF of gradstudy does")
+    if any(int(side) ** 2 > MOST_PIXELS for side in _SIDE.findall(bare)):
+        raise UnreadableError("holds a picture larger than any figure")
     info = _information(bare)
     identity, *rest = info.get("Keywords", "").split(", ")
     version = next((word for word in rest if word.startswith(EDITION)), "").removeprefix(EDITION)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any
 from xml.parsers import expat
 
-from gradstudy.report.metadata import EDITION, UnreadableError
+from gradstudy.report.metadata import EDITION, MOST_PIXELS, UnreadableError
 
 _PLACES = {
     ("identifier",): "id",
@@ -90,10 +91,20 @@ class _Reader:
     def _check(self, attribute: str, value: str) -> None:
         if attribute.lower().startswith("on"):
             raise _holds(f"the script {attribute}")
-        if attribute == "href" and not _HERE.match(value):
-            raise _holds("a link to elsewhere")
+        if attribute == "href":
+            _check_link(value)
         if _ELSEWHERE.search(value):
             raise _holds("a style that loads")
+
+
+def _check_link(link: str) -> None:
+    """Links lead to a part of the picture, or are a PNG of reasonable size themselves."""
+    if not _HERE.match(link):
+        raise _holds("a link to elsewhere")
+    if not link.startswith("#"):
+        head = base64.b64decode("".join(link.partition(",")[2][:60].split())[:40])
+        if int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big") > MOST_PIXELS:
+            raise _holds("a picture larger than any figure")
 
 
 def _holds(what: str) -> UnreadableError:

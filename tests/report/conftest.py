@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import yaml
 
 from gradstudy.claims import registry
+from gradstudy.study.catalog import Study, find_study
 
 SCRIPT = Path(__file__).with_name("synthetic.py")
 
@@ -35,11 +35,19 @@ def workspace(synthetic: ModuleType, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
+def study(synthetic: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """The made-up study in a workspace of its own, to be run, with its claims."""
+    monkeypatch.setattr(registry, "find", synthetic.CLAIMS.__getitem__)
+    synthetic.write_runnable(tmp_path / "studies" / "made-up")
+    return find_study("made-up", tmp_path)
+
+
+@pytest.fixture
 def own(synthetic: ModuleType, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the workspace, to be changed, whose study and claims are found."""
     folder = tmp_path / "own"
     shutil.copytree(workspace, folder)
-    (folder / "studies" / "made-up" / "study.yaml").write_text(yaml.safe_dump(synthetic.SPEC), encoding="utf-8")
+    synthetic.write_runnable(folder / "studies" / "made-up")
     monkeypatch.setattr(registry, "find", synthetic.CLAIMS.__getitem__)
     return folder
 

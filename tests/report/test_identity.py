@@ -212,6 +212,18 @@ def test_forged_words_are_one_line_that_moves_no_cursor(tmp_path: Path):
         identity_of(png(tmp_path / "x.png", gradstudy_figure=ID, gradstudy_date="}\\in"), "x")
 
 
+def test_a_bomb_within_a_drawing_is_refused():
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (50_000).to_bytes(4, "big") * 2 + bytes(5)
+    within = f'<image xlink:href="data:image/png;base64,\n{base64.b64encode(head).decode()}"/>'
+    with pytest.raises(UnknownFigureError, match="a picture larger than any figure"):
+        identity_of(svg(within), "x.svg")
+    with pytest.raises(UnknownFigureError, match="a picture larger than any figure"):
+        identity_of(pdf("<< /Subtype /Image /Width 50000 /Height 50000 >>"), "x.pdf")
+    small = head.replace((50_000).to_bytes(4, "big"), (500).to_bytes(4, "big"))
+    within = f'<image xlink:href="data:image/png;base64,\n{base64.b64encode(small).decode()}"/>'
+    assert identity_of(svg(within), "x.svg").id == ID
+
+
 def test_a_bomb_of_pixels_or_of_text_is_refused(tmp_path: Path):
     def chunk(name: bytes, body: bytes) -> bytes:
         return len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
