@@ -120,6 +120,48 @@ def test_run_ends_with_reports_that_can_be_cited(gradstudy, tmp_path):
     assert "rate" in gradstudy("cite", "tiny/rate", code=2).stderr
 
 
+def test_what_was_cited_is_verified_wherever_it_is(gradstudy, tmp_path):
+    folder = tmp_path / "studies" / "tiny"
+    kept = 'import pandas as pd\ngs.record("rates", pd.DataFrame({"double": [2 * seed]}))\n'
+    (folder / "notebook.py").write_text(NOTEBOOK + kept)
+    (folder / "figures.py").write_text(FIGURES)
+    gradstudy("run", "tiny")
+    assert (
+        r"\includegraphics[width=\columnwidth]{mailed.pdf}"
+        in gradstudy("cite", "tiny/rates", "-o", "mailed.pdf").stdout
+    )
+    assert "is there already" in gradstudy("cite", "tiny/rates", "-o", "mailed.pdf", code=2).stderr
+    assert "one of .png, .svg, .pdf" in gradstudy("cite", "tiny/rates", "-o", "mailed.eps", code=2).stderr
+    assert "@misc{gradstudy-tiny-rates-" in gradstudy("cite", "mailed.pdf").stdout
+    said = gradstudy("verify", "mailed.pdf", "tiny", "--strength", "recompute").stdout
+    assert "  picture  identical: drawn again as PDF, compared by pixels\n" in said
+    assert said.endswith("2 verified: 2 identical\n")
+    assert (
+        "2 runs executed again, 1 table compared\n" in gradstudy("verify", "tiny/rates", "--strength", "rerun").stdout
+    )
+    report = tmp_path / "reports" / "quick" / "tiny" / "report.json"
+    report.write_text(report.read_text().replace('"title": "Tiny"', '"title": "Tin"'))
+    found = json.loads(gradstudy("verify", "reports", "--json", code=3).stdout)
+    assert [one["outcome"] for one in found] == ["differs"]
+    assert "title: Tin in the report, Tiny now" in gradstudy("verify", "tiny", code=3).stdout
+    assert "no figure, claim or report 'tinny'" in gradstudy("verify", "tinny", code=2).stderr
+
+
+def test_claims_are_checked_against_the_runs(gradstudy, tmp_path):
+    claimed = STUDY.replace("profiles:", "claims: {P1: [base]}\nprofiles:")
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(claimed)
+    gradstudy("run", "tiny")
+    said = gradstudy("claims", "--check", "--profile", "quick").stdout
+    assert "tiny: 1 claim, none changed" in said
+    report = tmp_path / "reports" / "quick" / "tiny" / "report.json"
+    report.write_text(report.read_text().replace('"verdict": "undecided: no records"', '"verdict": "SUPPORTED"'))
+    said = gradstudy("claims", "--check", "--profile", "quick", code=1).stdout
+    assert "  P1: SUPPORTED (no estimate) -> undecided: no records (no estimate)" in said
+    changes = json.loads(gradstudy("claims", "--check", "--profile", "quick", "--json", code=1).stdout)["changes"]
+    assert [change["claim"] for change in changes] == ["P1"]
+    assert "nothing to compare" in gradstudy("claims", "--check", code=1).stderr
+
+
 def test_a_figure_that_was_not_drawn_is_told_and_fails_only_when_strict(gradstudy, tmp_path):
     folder = tmp_path / "studies" / "tiny"
     kept = 'import pandas as pd\ngs.record("rates", pd.DataFrame({"double": [2 * seed]}))\n'
@@ -280,7 +322,7 @@ def test_planning_does_not_load_torch_or_pandas(gradstudy, tmp_path):
 def test_help_names_every_command():
     started = time.monotonic()
     said = subprocess.run([sys.executable, "-m", "gradstudy.cli", "--help"], capture_output=True, text=True, check=True)
-    for command in ("list", "plan", "run", "report", "claims", "cite", "notebook", "doctor"):
+    for command in ("list", "plan", "run", "report", "claims", "cite", "verify", "notebook", "doctor"):
         assert f"\n  {command} " in said.stdout
     assert time.monotonic() - started < 10  # not a measurement: only that nothing heavy was loaded
 

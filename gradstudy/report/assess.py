@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gradstudy.claims.claim import Claim, Control, Estimate, Verdict, decide
@@ -52,11 +52,19 @@ class Runs:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measure gave on some runs: estimates, or why there are none, and how many ok runs had no row for it."""
+    """What a measure gave on some runs.
+
+    Args:
+        estimates: what it gave.
+        error: why there are none.
+        silent: how many ok runs had no row for it.
+        seen: table to the runs whose rows in it the measure was given.
+    """
 
     estimates: tuple[Estimate, ...] = ()
     error: str = ""
     silent: int = 0
+    seen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,11 +123,11 @@ class _Rows(dict[str, "pd.DataFrame"]):
 
     def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
         super().__init__(tables)
-        self.seen: set[str] = set()
+        self.seen: dict[str, tuple[str, ...]] = {}
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         table = super().__getitem__(name)
-        self.seen.update(table["run"])
+        self.seen[name] = tuple(sorted(set(table["run"])))
         return table
 
     def __missing__(self, name: str) -> pd.DataFrame:
@@ -185,8 +193,10 @@ def _measure(claim: Claim, rows: _Rows, runs: Iterable[RunSummary]) -> Measured:
     except (Exception, SystemExit) as error:
         # The report is still worth having; the row says what went wrong, and the claim stays undecided.
         return Measured(error=words.failure(f"measure failed ({type(error).__name__}: {error})"))
-    silent = {run.digest[:RUN_CHARACTERS] for run in runs if run.status == "ok"} - rows.seen
-    return Measured(estimates, silent=len(silent)) if estimates else Measured(error="no records")
+    if not estimates:
+        return Measured(error="no records")
+    silent = {run.digest[:RUN_CHARACTERS] for run in runs if run.status == "ok"}.difference(*rows.seen.values())
+    return Measured(estimates, silent=len(silent), seen=dict(sorted(rows.seen.items())))
 
 
 def _control(claim: Claim, control: Control, records: Records) -> ControlOutcome:

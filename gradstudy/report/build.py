@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradstudy.errors import UnknownClaimError
 from gradstudy.records import write_atomic
-from gradstudy.report import ledger
+from gradstudy.report import edition, ledger
 from gradstudy.report.inputs import stamp
 
 if TYPE_CHECKING:
@@ -55,20 +55,24 @@ def build(results: Results, find_claim: Callable[[str], Claim], target: Path, st
         target: the report's folder.
         stamp: digest of the report's inputs, by which the next build knows whether anything changed.
     """
-    from gradstudy.report import content, page, pdf, tables
+    from gradstudy.report import content, form, numbers, page, pdf, report_id, tables
     from gradstudy.report.workshop import replacing
 
     with replacing(target) as folder:
-        runs = tables.run_rows(content.runs(results.runs))
+        runs = form.run_rows(content.runs(results.runs))
         files = {name: tables.as_bytes(tables.as_stored(table, runs)) for name, table in results.tables.items()}
         for name, written in files.items():
             write_atomic(folder / tables.FOLDER / f"{name}.csv", written)
         # From here on everything is made from what was written, as a reader of the folder finds it.
         kept = tables.read(folder, runs)
         pictures = _draw(results, kept, folder)
-        material = content.Material(results, _assess(results, find_claim, kept), pictures, files, kept, stamp)
+        assessments = _assess(results, find_claim, kept)
+        material = content.Material(results, assessments, pictures, files, kept, stamp)
         write_atomic(folder / "report.json", content.as_bytes(content.report(material)))
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        report = form.load(folder / "report.json")
+        named = numbers.numbers(report, assessments, report_id.identity(folder))
+        write_atomic(folder / numbers.JSON, content.as_bytes(named))
+        write_atomic(folder / numbers.TEX, numbers.as_tex(named))
         write_atomic(folder / "report.pdf", pdf.render(folder))
         write_atomic(folder / "index.html", page.study_page(report, folder))
 
@@ -106,9 +110,10 @@ def _check_claim(claim: str) -> None:
 def _draw(results: Results, kept: Mapping[str, pd.DataFrame], folder: Path) -> tuple[Picture, ...]:
     from gradstudy.report.gallery import Shelf, draw_all
 
-    pictures = draw_all(results.study.folder, Shelf(results.study.slug, results.profile, kept, results.runs))
+    shelf = Shelf(results.study.slug, results.profile, kept, results.runs, edition.version(), edition.day().isoformat())
+    pictures = draw_all(results.study.folder, shelf)
     for picture in pictures:
-        for name, drawn in picture.files.items():
+        for name, drawn in picture.files().items():
             write_atomic(folder / name, drawn)
     return pictures
 
@@ -144,7 +149,13 @@ def _stamp_of(report_folder: Path) -> str:
     """Stamp of the report that is there; empty when there is none, or one that is not whole."""
     try:
         report = json.loads((report_folder / "report.json").read_text(encoding="utf-8"))
-        named = ["index.html", "report.pdf", *(table["file"] for table in report["tables"])]
+        named = [
+            "index.html",
+            "report.pdf",
+            "numbers.json",
+            "numbers.tex",
+            *(table["file"] for table in report["tables"]),
+        ]
         named += [figure[kind] for figure in report["figures"] for kind in ("png", "svg") if figure[kind]]
         whole = all((report_folder / name).is_file() for name in named)
         return str(report["stamp"]) if whole else ""

@@ -1,153 +1,127 @@
-"""Citing a figure: BibTeX and a LaTeX snippet, by id or from a PNG that has left its report."""
+"""Citing: BibTeX and LaTeX for a figure, a claim or a report, by name or from a file that has left its report."""
 
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from gradstudy.errors import UnknownFigureError
-from gradstudy.report import edition, ledger, pictures, prose
+from gradstudy.report import bibtex, citable, identity, numbers
+from gradstudy.report.citable import Citable
+from gradstudy.report.gallery import Picture
+from gradstudy.report.identity import Identity
 from gradstudy.report.latex import latex
-from gradstudy.report.pictures import Identity
-from gradstudy.study.catalog import is_shipped
 
-# A study that did not come with gradstudy has an author of its own, whom only its reader knows.
-_FILL_AUTHOR, _FILL_YEAR = "FILL IN: author of the study", "FILL IN: year"
-# Signs of a file's name that mean something to TeX.
-_UNREADABLE = re.compile(r"[%#$&~^{}\\]")
+# Signs of a file's name that mean something to TeX, or to nobody.
+_UNREADABLE = re.compile(r"[%#$&~^{}\\\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """A figure of a report: who it is, its file as LaTeX finds it, the profile, and why there is no picture."""
-
-    identity: Identity
-    file: str
-    profile: str
-    missing: str
-
-
-def cite(figure: str, workspace: Path) -> str:
-    """BibTeX entry and LaTeX snippet of a figure.
+def cite(target: str, workspace: Path, picture: Path | None = None) -> str:
+    """BibTeX entries and LaTeX.
 
     Args:
-        figure: `study/function`, optionally with `@digest`, or the path of a PNG that gradstudy drew.
-        workspace: where `reports/` is; not needed for a PNG.
+        target: `study/figure`, `study/claim`, `claim` or `study`, a figure or a study optionally with `@digest`, or
+            the path of a PNG, SVG or PDF that gradstudy made.
+        workspace: where `reports/` is; not needed for a file.
+        picture: the file that a figure's LaTeX includes, if not the one named or the report's PNG.
 
     Raises:
-        UnknownFigureError: no report has the figure, it could not be drawn, or the picture is not one of ours.
+        UnknownFigureError: nothing goes by that name, the figure could not be drawn, or the file is not one of ours.
         ReportError: a report.json is cut off, or of another edition's form.
     """
-    path = Path(figure)
-    if path.suffix.lower() == ".png":
-        return _citation(pictures.identity_of(_existing(path)), path.name)
-    if path.suffix.lower() in (".svg", ".pdf"):
-        raise _not_png(path)
-    reports = workspace / "reports"
-    # A figure that one profile could not draw may be drawn in another.
-    listed = sorted(_listed(reports), key=lambda found: bool(found.missing))
-    for found in listed:
-        if figure in (found.identity.id, found.identity.id.partition("@")[0]):
-            if found.missing:
-                raise _undrawn(found)
-            return _citation(found.identity, found.file)
-    raise _unknown(figure, [found.identity.id for found in listed if not found.missing], reports)
+    if identity.is_file_name(target):
+        found = identity.read(Path(target))
+        return _report(found) if found.of_report else _figure(found, str(picture or Path(target).name))
+    named = citable.find(target, workspace)
+    place = named.folder.relative_to(workspace)
+    if named.claim:
+        return _claim(named, place)
+    if named.figure:
+        return _figure(named.identity, str(picture or (place / named.figure["png"]).as_posix()))
+    return _report(named.identity, _macros(named.folder, place))
 
 
-def bibtex(figure_id: str, title: str, version: str, date: str) -> str:
-    """The BibTeX entry of a figure; author and year of a study that did not come with gradstudy are left to fill in."""
-    name, _, digest = figure_id.partition("@")
-    key = re.sub(r"[^A-Za-z0-9]+", "-", f"gradstudy-{name}-{digest[:6]}").strip("-")
-    ours = is_shipped(name.partition("/")[0])
-    fields = {
-        "author": f"{{{edition.AUTHOR if ours else _FILL_AUTHOR}}}",
-        "title": f"{{{latex(title)}}}",
-        "year": date[:4] if ours else _FILL_YEAR,
-        "version": latex(version),
-        "howpublished": f"Figure drawn with gradstudy {latex(version)}",
-        "note": rf"Figure id \texttt{{{latex(figure_id)}}}",
-    }
-    body = "".join(f"  {field} = {{{value}}},\n" for field, value in fields.items())
-    return f"@misc{{{key},\n{body}}}"
+def draw(target: str, workspace: Path) -> Picture:
+    """The figure that `target` names, drawn again from its stored tables, to be saved in any format.
 
+    Raises:
+        UnknownFigureError: it is no figure, or of no report in the workspace.
+        ReportError: a table is gone, or not the one that the report was made from.
+    """
+    from gradstudy.report.redraw import draw_again
+    from gradstudy.study.catalog import find_study
 
-def _citation(identity: Identity, file: str) -> str:
-    entry = bibtex(identity.id, identity.title, identity.version, identity.date)
-    key = entry[len("@misc{") : entry.index(",")]
-    return f"{entry}\n\n{_snippet(identity, file, key)}\n"
-
-
-def _snippet(identity: Identity, file: str, key: str) -> str:
-    readable = _UNREADABLE.sub("-", file)
-    rename = () if readable == file else ("% rename the picture as below: LaTeX does not find it by its own name",)
-    return "\n".join(
-        (
-            r"% needs \usepackage{graphicx}",
-            *rename,
-            r"\begin{figure}",
-            r"  \centering",
-            rf"  \includegraphics[width=\columnwidth]{{{readable}}}",
-            rf"  \caption{{{latex(identity.caption)} From~\cite{{{key}}}.}}",
-            rf"  \label{{fig:{key}}}",
-            r"\end{figure}",
+    name = identity.read(Path(target)).id if identity.is_file_name(target) else target
+    found = citable.find(name, workspace)
+    if not found.figure:
+        raise UnknownFigureError(
+            f"{target}, which is no figure",
+            needed="STUDY/FIGURE",
+            why="only a figure can be drawn",
+            remedy="leave out -o, or name one of the study's figures",
         )
-    )
+    study = find_study(found.identity.study, workspace)
+    return draw_again(found.folder, study.folder, found.identity.name.partition("/")[2])
 
 
-def _existing(path: Path) -> Path:
-    if path.is_file():
-        return path
-    raise UnknownFigureError(
-        f"no file {path}",
-        needed="a PNG that gradstudy drew, or an id such as study/figure",
-        why="there is nothing to cite",
-        remedy="correct the path",
-    )
-
-
-def _not_png(path: Path) -> UnknownFigureError:
-    png = path.with_suffix(".png")
-    beside = f"`gradstudy cite {shlex.quote(str(png))}`, the same figure" if png.is_file() else "take the report's PNG"
-    return UnknownFigureError(
-        f"{path}",
-        needed="the PNG of the figure, or an id such as study/figure",
-        why="only the PNG holds all that a citation says",
-        remedy=f"{beside}, or cite by id",
-    )
-
-
-def _listed(reports: Path) -> Iterator[_Listed]:
-    found = sorted(reports.glob("*/[!.]*/report.json"), key=lambda path: (path.parts[-3] != "standard", path.parts))
-    for path in found:
-        report = ledger.load(path)
-        for figure in report["figures"]:
-            words = prose.plain(figure["caption"])
-            yield _Listed(
-                Identity(figure["id"], figure["title"], words, report["version"], report["date"]),
-                (path.relative_to(reports.parent).parent / figure["png"]).as_posix(),
-                report["profile"],
-                figure["missing"],
+def _figure(found: Identity, file: str) -> str:
+    readable = _UNREADABLE.sub("-", file)
+    notes = [r"% needs \usepackage{graphicx}"]
+    if readable.lower().endswith(".svg"):
+        readable = f"{readable[:-4]}.pdf"
+        notes.append(f"% LaTeX reads no SVG; this writes the PDF: gradstudy cite {found.name} -o {readable}")
+    elif readable != file:
+        notes.append("% rename the picture as below: LaTeX does not find it by its own name")
+    key = bibtex.key(found)
+    return _joined(
+        bibtex.entry(found),
+        "\n".join(
+            (
+                *notes,
+                r"\begin{figure}",
+                r"  \centering",
+                rf"  \includegraphics[width=\columnwidth]{{{readable}}}",
+                rf"  \caption{{{latex(found.caption)} From~\cite{{{key}}}.}}",
+                rf"  \label{{fig:{key}}}",
+                r"\end{figure}",
             )
-
-
-def _undrawn(found: _Listed) -> UnknownFigureError:
-    return UnknownFigureError(
-        f"figure {found.identity.id!r}, which the report of profile {found.profile} lists as not drawn: "
-        f"{found.missing}",
-        needed="a figure that was drawn",
-        why="there is no picture to cite",
-        remedy=f"mend it, then `gradstudy report {found.identity.id.partition('/')[0]} --profile {found.profile}`",
+        ),
     )
 
 
-def _unknown(figure: str, known: list[str], reports: Path) -> UnknownFigureError:
-    names = sorted({figure_id.partition("@")[0] for figure_id in known})
-    return UnknownFigureError(
-        f"figure {figure!r}",
-        needed=f"one of {', '.join(names)}" if names else f"a figure of a report, and there is none in {reports}",
-        why="only a figure with an identity can be cited",
-        remedy="correct the id" if names else "name the workspace (--workspace), or build reports: gradstudy run",
+def _report(found: Identity, macros: str = "") -> str:
+    return _joined(bibtex.entry(found), f"{macros}``{latex(found.title)}''~\\cite{{{bibtex.key(found)}}}")
+
+
+def _claim(found: Citable, place: Path) -> str:
+    claim = found.claim
+    title = f"{claim['id']} ({claim['verdict']}): {claim['statement']}"
+    own = Identity(found.identity.id, title, found.identity.caption, found.identity.version, found.identity.date)
+    key, _, where = claim["source"].partition(": ")
+    papers = [source["bibtex"] for source in found.report["sources"] if source["key"] == key]
+    source = rf"~\cite[{{{latex(where)}}}]{{{key}}}" if papers else f" ({latex(claim['source'])})"
+    sentence = (
+        f"Claim {latex(claim['id'])}, ``{latex(claim['statement'].rstrip('.'))}''{source}, "
+        f"comes out {latex(claim['verdict'])}~\\cite{{{bibtex.key(own, claim['id'])}}}{_effect(found)}."
     )
+    return _joined(bibtex.entry(own, claim["id"]), *papers, _macros(found.folder, place) + sentence)
+
+
+def _effect(found: Citable) -> str:
+    effect = found.claim["effect"]
+    if not effect["text"]:
+        return ""
+    words = f": {latex(effect['text'])}, n = {latex(effect['n'])}"
+    if effect["conditions"] > 1:
+        words += f" ({latex(effect['condition'])}, the deciding one of {effect['conditions']} conditions)"
+    return words
+
+
+def _macros(folder: Path, place: Path) -> str:
+    if not (folder / numbers.TEX).is_file():  # a report of an edition that did not write it
+        return ""
+    return f"% every number as a macro: \\input{{{(place / numbers.TEX).as_posix()}}}\n"
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(parts) + "\n"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gradstudy.claims.claim import Claim, Estimate
 from gradstudy.report import edition, profiles, prose, references, words
 from gradstudy.report.assess import Assessment, ControlOutcome, Runs, deciding, kind_in_words
+from gradstudy.study.evidence import differing
+from gradstudy.study.results import RUN_CHARACTERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,21 +157,34 @@ def _table_row(name: str, material: Material) -> dict[str, Any]:
 def runs(summaries: Sequence[RunSummary]) -> dict[str, Any]:
     """How the runs ended, and their parameters: the usual value of each once, and a run's own where it differs.
 
-    `tables.run_rows` puts them together again.
+    `form.run_rows` puts them together again.
     """
     usual = _usual_parameters(summaries)
     return {
         "text": str(Runs.of(summaries)),
         "usual": [{"name": name, "value": value, "text": _literal(value)} for name, value in usual.items()],
         "groups": _groups(summaries),
+        "differences": _differences(summaries),
         "list": [_run_row(run, usual) for run in summaries],
+    }
+
+
+def _differences(summaries: Sequence[RunSummary]) -> dict[str, Any]:
+    """Run to what it used of the code and versions in which the runs differ; empty when all used the same."""
+    names = set(differing(run.evidence for run in summaries if run.evidence))
+    return {
+        run.digest[:RUN_CHARACTERS]: {
+            part: {name: value for name, value in used.items() if name in names} for part, used in run.evidence.items()
+        }
+        for run in summaries
+        if run.evidence and names
     }
 
 
 def _run_row(run: RunSummary, usual: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: value for name, value in run.parameters.items() if _exact(value) != _exact(usual[name])}
     return {
-        "run": run.digest[:12],
+        "run": run.digest[:RUN_CHARACTERS],
         "group": run.group,
         "control": run.control,
         "status": run.status,

@@ -3,38 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstudy.errors import ReportError
-from gradstudy.report import edition, pictures, prose, tables, words
+from gradstudy.report import pictures, prose, tables, words
 from gradstudy.report.assess import Runs
 from gradstudy.report.figure_functions import FigureFunction, functions
+from gradstudy.report.identity import Identity, Kind
 from gradstudy.report.undrawn import UNRECORDED
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
+    from gradstudy.plot.drawing import Drawing
     from gradstudy.study.results import RunSummary
+
+KEPT: tuple[Kind, ...] = ("png", "svg")
+"""The kinds of files that a report holds of each figure."""
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """What figures are drawn from: the tables as read back, and how the profile's runs ended."""
+    """What figures are drawn from.
+
+    Args:
+        study: its name.
+        profile: name of the profile.
+        tables: as read back from the report.
+        runs: how the profile's runs ended.
+        version: edition of gradstudy that the report names.
+        date: of the report, ISO 8601.
+    """
 
     study: str
     profile: str
     tables: Mapping[str, pd.DataFrame]
     runs: tuple[RunSummary, ...]
+    version: str
+    date: str
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure's row of report.json, and its files by their path in the report (none if it could not be drawn)."""
+    """A figure's row of report.json, what it says of itself, and its drawing; None if it could not be drawn."""
 
     entry: dict[str, Any]
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    identity: Identity
+    drawing: Drawing | None = None
+
+    def file(self, kind: Kind) -> bytes:
+        """The figure as a file; ReportError if it could not be drawn."""
+        return pictures.saved(self._figure(), kind, self.identity)
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height; ReportError if it could not be drawn."""
+        width, height = self._figure().get_size_inches()
+        return float(width), float(height)
+
+    def files(self) -> dict[str, bytes]:
+        """The report's files of it by their path; none if it could not be drawn."""
+        return {self.entry[kind]: self.file(kind) for kind in KEPT} if self.drawing else {}
+
+    def _figure(self) -> Figure:
+        if self.drawing is None:
+            raise ReportError(
+                f"{self.identity.id} is not drawn: {self.entry['missing']}",
+                needed="a figure that can be drawn from the report's tables",
+                why="without a drawing there is no picture",
+                remedy="choose another figure, or mend what stands in its way",
+            )
+        return self.drawing.figure
 
 
 def draw_all(study_folder: Path, shelf: Shelf) -> tuple[Picture, ...]:
@@ -43,10 +85,15 @@ def draw_all(study_folder: Path, shelf: Shelf) -> tuple[Picture, ...]:
     Raises:
         ReportError: `figures.py` cannot be imported, or a function does not return a `Drawing`.
     """
-    return tuple(_picture(function, shelf) for function in functions(study_folder))
+    return tuple(draw(function, shelf) for function in functions(study_folder))
 
 
-def _picture(function: FigureFunction, shelf: Shelf) -> Picture:
+def draw(function: FigureFunction, shelf: Shelf) -> Picture:
+    """One figure.
+
+    Raises:
+        ReportError: the function does not return a `Drawing`.
+    """
     absent = [name for name in function.tables if name not in shelf.tables]
     if absent:
         return _missing(function, shelf, f"{UNRECORDED}{words.count(len(absent), 'table')} {', '.join(absent)}")
@@ -59,20 +106,20 @@ def _picture(function: FigureFunction, shelf: Shelf) -> Picture:
         return _missing(function, shelf, words.failure(f"{type(error).__name__}: {error}"))
     caption = f"{drawing.caption.strip()} {_provenance(function, shelf)}"
     blocks = prose.parse(caption)
-    identity = pictures.Identity(
-        _id(function, shelf), function.title, prose.plain(blocks), edition.version(), edition.day().isoformat()
-    )
-    places = {kind: f"{pictures.FOLDER}/{function.name}.{kind}" for kind in ("png", "svg")}
-    files = {
-        places["png"]: pictures.png(drawing.figure, identity),
-        places["svg"]: pictures.svg(drawing.figure, identity),
+    identity = Identity(_id(function, shelf), function.title, prose.plain(blocks), shelf.version, shelf.date)
+    places: dict[str, str] = {kind: f"{pictures.FOLDER}/{function.name}.{kind}" for kind in KEPT}
+    drawn: dict[str, Any] = {
+        "caption": blocks,
+        "alt": drawing.alt,
+        "width": float(drawing.figure.get_figwidth()),
+        **places,
     }
-    drawn = {"caption": blocks, "alt": drawing.alt, "width": float(drawing.figure.get_figwidth()), **places}
-    return Picture(_entry(function, identity.id) | drawn, files)
+    return Picture(_entry(function, identity.id) | drawn, identity, drawing)
 
 
 def _missing(function: FigureFunction, shelf: Shelf, reason: str) -> Picture:
-    return Picture(_entry(function, f"{shelf.study}/{function.name}") | {"missing": reason})
+    identity = Identity(f"{shelf.study}/{function.name}", function.title, "", shelf.version, shelf.date)
+    return Picture(_entry(function, identity.id) | {"missing": reason}, identity)
 
 
 def _entry(function: FigureFunction, figure_id: str) -> dict[str, Any]:

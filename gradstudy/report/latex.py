@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     # Not \{ and \}: BibTeX counts braces with or without a backslash.
@@ -64,15 +66,21 @@ _SIGNS = {
 }
 _RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵏˡⁿᵗ", "0123456789+-Tklnt", strict=True))
 _LOWERED = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋ᵢⱼₖₗₙₜ", "0123456789+-ijklnt", strict=True))
-_MATH = (
-    {sign: rf"\{name}" for sign, name in zip(_LETTERS, _NAMES.split(), strict=True)}
-    | _SIGNS
-    | {sign: f"^{{{plain}}}" for sign, plain in _RAISED.items()}
-    | {sign: f"_{{{plain}}}" for sign, plain in _LOWERED.items()}
-)
+_SCRIPTS = {"^": _RAISED, "_": _LOWERED}
+_MATH = {sign: rf"\{name}" for sign, name in zip(_LETTERS, _NAMES.split(), strict=True)} | _SIGNS
 _ALL = str.maketrans(_SPECIAL | {sign: rf"\ensuremath{{{command}}}" for sign, command in _MATH.items()})
+_PIECES = re.compile(f"[{''.join(_RAISED)}]+|[{''.join(_LOWERED)}]+|[^{''.join(_RAISED | _LOWERED)}]+")
 
 
 def latex(text: str) -> str:
-    """LaTeX source that shows the text."""
+    """LaTeX source that shows the text, in one line: an empty one would end a paragraph, or a caption in an error."""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    return "".join(_piece(piece) for piece in _PIECES.findall(shown))
+
+
+def _piece(text: str) -> str:
+    """A number that is raised or lowered, as one; anything else sign by sign."""
+    for place, signs in _SCRIPTS.items():
+        if text[0] in signs:
+            return rf"\ensuremath{{{place}{{{''.join(signs[sign] for sign in text)}}}}}"
     return text.translate(_ALL)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradstudy.errors import ReportError
-from gradstudy.report import edition
+from gradstudy.report import form
 
 
 def rows(reports_folder: Path) -> list[dict[str, Any]]:
@@ -26,7 +24,7 @@ def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
     Raises:
         ReportError: a report.json is cut off, or of another edition's form.
     """
-    return [(load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
+    return [(form.load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
 
 
 def none(reports_folder: Path) -> str:
@@ -69,27 +67,6 @@ def _table(rows: Sequence[dict[str, Any]], widths: Mapping[str, int], width: int
     buffer = StringIO()
     Console(file=buffer, width=width, color_system=None, force_terminal=False).print(table)
     return "\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").splitlines()).rstrip()
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Content of one report.json.
-
-    Raises:
-        ReportError: it is cut off, or of another edition's form.
-    """
-    try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        if report["schema"] in edition.READABLE:
-            return dict(report)
-        came = f"is of schema {report['schema']}"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        came = f"cannot be read ({error})"
-    raise ReportError(
-        f"{'/'.join(path.parts[-3:])} {came}",
-        needed=f"a report of schema {edition.SCHEMA}, as gradstudy writes it",
-        why="its claims and figures would be missing from the ledger without a word",
-        remedy="remove its folder, then `gradstudy run` or `gradstudy report`",
-    )
 
 
 def _rows(report: dict[str, Any]) -> list[dict[str, Any]]:

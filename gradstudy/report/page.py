@@ -10,14 +10,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gradstudy.errors import ReportError
-from gradstudy.report import profiles
-from gradstudy.report.cite import bibtex
+from gradstudy.report import bibtex, profiles, report_id
+from gradstudy.report.identity import Identity
 
 
 def study_page(report: Mapping[str, Any], folder: Path) -> bytes:
     """The page of one study, which shows the figures of the report's folder."""
     shown = [{**figure, "src": _source(folder, figure), "bibtex": _bibtex(figure, report)} for figure in _all(report)]
-    return _rendered("study.html.j2", report=report, figures=shown)
+    return _rendered("study.html.j2", report=report, figures=shown, report_id=report_id.identity(folder).id)
 
 
 def index_page(reports: Sequence[tuple[Mapping[str, Any], Path]], profile: str) -> bytes:
@@ -41,7 +41,9 @@ def _all(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _bibtex(figure: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    return "" if figure["missing"] else bibtex(figure["id"], figure["title"], report["version"], report["date"])
+    if figure["missing"]:
+        return ""
+    return bibtex.entry(Identity(figure["id"], figure["title"], "", report["version"], report["date"]))
 
 
 def _source(folder: Path, figure: Mapping[str, Any]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Literal
 
 from gradstudy.errors import ReportError
-from gradstudy.report import edition, object_streams
+from gradstudy.report import edition, report_id
+from gradstudy.report.identity import Identity
+from gradstudy.report.metadata import EDITION
+from gradstudy.study.catalog import is_shipped
 
 TEMPLATE = Path(__file__).with_name("templates") / "report.typ"
 
@@ -39,8 +42,17 @@ def render(folder: Path) -> bytes:
 def _compiled(folder: Path, standard: Literal["ua-1"] | None = None) -> bytes:
     import typst
 
-    noon = datetime.combine(edition.day(), time(12), UTC)
-    compiler = typst.Compiler(TEMPLATE.read_bytes(), root=str(folder), ignore_system_fonts=True)
+    identity = report_id.identity(folder)
+    noon = datetime.combine(date.fromisoformat(identity.date), time(12), UTC)
+    compiler = typst.Compiler(
+        TEMPLATE.read_bytes(), root=str(folder), ignore_system_fonts=True, sys_inputs=_inputs(identity)
+    )
     content = compiler.compile(format="pdf", timestamp=noon, pdf_standards=standard)
     assert isinstance(content, bytes)  # as pages are only split in pictures
-    return object_streams.compressed(content)
+    return content
+
+
+def _inputs(identity: Identity) -> dict[str, str]:
+    """What the template cannot read in report.json: the report's own digest, and whose study it is."""
+    author = edition.AUTHOR if is_shipped(identity.study) else ""
+    return {"id": identity.id, "about": identity.caption, "edition": f"{EDITION}{identity.version}", "author": author}

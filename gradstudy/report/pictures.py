@@ -1,16 +1,16 @@
-"""Pictures on disk: PNG and SVG whose bytes are a function of the figure, and that say what they are."""
+"""Pictures on disk: PNG, SVG and PDF whose bytes are a function of the figure, and that say what they are."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from gradstudy.errors import UnknownFigureError
 from gradstudy.report import edition
+from gradstudy.report.identity import PNG_CAPTION, PNG_DATE, PNG_ID, PNG_VERSION, Identity, Kind
+from gradstudy.report.metadata import EDITION
 from gradstudy.study.catalog import is_shipped
 
 if TYPE_CHECKING:
@@ -22,40 +22,25 @@ FOLDER = "figures"
 _PLACES = re.compile(r'(?<= d=")[^"]*|(?<= [xy]=")[^"]*|(?<=translate\()[^)]*')
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 
-# Text keys of our PNG files beside the standard Title and Author.
-_ID, _CAPTION, _VERSION, _DATE = "gradstudy-figure", "gradstudy-caption", "gradstudy-version", "gradstudy-date"
 
+def saved(figure: Figure, kind: Kind, identity: Identity) -> bytes:
+    """The figure as a file of that kind, its identity in the metadata that the format knows.
 
-@dataclass(frozen=True)
-class Identity:
-    """What a picture says of itself.
-
-    Args:
-        id: `<study>/<function>@<digest of its tables>`.
-        title: one line.
-        caption: the caption's words, without markup.
-        version: edition of gradstudy that drew it.
-        date: date of the report, ISO 8601.
+    A PNG has 200 dots an inch and 256 colours of its own. PDFs are made on demand; a report holds the other two.
     """
-
-    id: str
-    title: str
-    caption: str
-    version: str
-    date: str
+    return {"png": _png, "svg": _svg, "pdf": _pdf}[kind](figure, identity)
 
 
-def png(figure: Figure, identity: Identity) -> bytes:
-    """The figure as PNG at 200 dots an inch in 256 colours of its own, with its identity in text keys."""
+def _png(figure: Figure, identity: Identity) -> bytes:
     keys = {
         "Title": identity.title,
-        **({"Author": edition.AUTHOR} if is_shipped(identity.id.partition("/")[0]) else {}),
-        _ID: identity.id,
-        _CAPTION: identity.caption,
-        _VERSION: identity.version,
-        _DATE: identity.date,
+        **_author(identity),
+        PNG_ID: identity.id,
+        PNG_CAPTION: identity.caption,
+        PNG_VERSION: identity.version,
+        PNG_DATE: identity.date,
     }
-    return _few_colours(_saved(figure, "png", {"Software": None}), keys)
+    return _few_colours(_written(figure, "png", {"Software": None}), keys)
 
 
 def _few_colours(content: bytes, keys: Mapping[str, str]) -> bytes:
@@ -74,17 +59,16 @@ def _few_colours(content: bytes, keys: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def svg(figure: Figure, identity: Identity) -> bytes:
-    """The figure as SVG, with its identity in the metadata that the format knows."""
-    keys: dict[str, str | None] = {
+def _svg(figure: Figure, identity: Identity) -> bytes:
+    keys = {
         "Title": identity.title,
         "Identifier": identity.id,
         "Description": identity.caption,
-        "Publisher": f"gradstudy {identity.version}",
-        "Date": None,
+        "Publisher": f"{EDITION}{identity.version}",
+        "Date": identity.date,
         "Creator": None,
     }
-    return _terse(_saved(figure, "svg", keys))
+    return _terse(_written(figure, "svg", keys))
 
 
 def _terse(svg: bytes) -> bytes:
@@ -93,38 +77,28 @@ def _terse(svg: bytes) -> bytes:
     return _PLACES.sub(lambda found: _LONG.sub(lambda number: f"{float(number[0]):.2f}", found[0]), text).encode()
 
 
-def identity_of(path: Path) -> Identity:
-    """What a PNG of ours says of itself, wherever it has got to.
-
-    Raises:
-        UnknownFigureError: the file is no PNG, or not one of ours.
-    """
-    keys = _text_keys(path)
-    if _ID not in keys:
-        raise UnknownFigureError(
-            f"{path.name} without gradstudy's metadata",
-            needed="a PNG that gradstudy drew, with its text keys still in it",
-            why="the picture alone does not say which figure of which study it is",
-            remedy="cite by id (`gradstudy cite STUDY/FIGURE`), or take the original file from the report",
-        )
-    return Identity(*(keys.get(key, "") for key in (_ID, "Title", _CAPTION, _VERSION, _DATE)))
+def _pdf(figure: Figure, identity: Identity) -> bytes:
+    keys = {
+        "Title": identity.title,
+        **_author(identity),
+        "Subject": identity.caption,
+        "Keywords": f"{identity.id}, {EDITION}{identity.version}",
+        "CreationDate": datetime.fromisoformat(identity.date).replace(tzinfo=UTC),
+        "Creator": None,
+        "Producer": None,
+    }
+    return _written(figure, "pdf", keys)
 
 
-def _text_keys(path: Path) -> dict[str, str]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path, formats=["PNG"]) as picture:
-            picture.load()  # text may stand behind the pixels
-            return dict(getattr(picture, "text", {}))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        return {}
+def _author(identity: Identity) -> dict[str, str]:
+    """Ours only of a study that came with gradstudy."""
+    return {"Author": edition.AUTHOR} if is_shipped(identity.study) else {}
 
 
-def _saved(figure: Figure, kind: str, keys: Mapping[str, str | None]) -> bytes:
+def _written(figure: Figure, kind: Kind, keys: Mapping[str, Any]) -> bytes:
     from gradstudy.plot import style
 
     buffer = io.BytesIO()
     with style.context():
-        figure.savefig(buffer, format=kind, metadata=keys)
+        figure.savefig(buffer, format=kind, metadata=dict(keys))
     return buffer.getvalue()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from gradstudy.report import pictures, prose, tables
+from gradstudy.report import form, gallery, stored
 from gradstudy.report.figure_functions import find
+from gradstudy.report.gallery import Picture
 
 
 def redraw(report_folder: Path, figure_name: str) -> bytes:
@@ -23,17 +23,11 @@ def redraw(report_folder: Path, figure_name: str) -> bytes:
     """
     from gradstudy.study.catalog import find_study
 
-    report = json.loads((report_folder / "report.json").read_text(encoding="utf-8"))
     workspace = report_folder.resolve().parents[2]
-    return draw_again(report_folder, find_study(report["study"], workspace).folder, figure_name)
+    study = find_study(form.load(report_folder / "report.json")["study"], workspace)
+    return draw_again(report_folder, study.folder, figure_name).file("png")
 
 
-def draw_again(report_folder: Path, study_folder: Path, figure_name: str) -> bytes:
-    """As `redraw`, with the folder that holds `figures.py`."""
-    report = json.loads((report_folder / "report.json").read_text(encoding="utf-8"))
-    function = find(study_folder, figure_name)
-    drawing = function(tables.of_report(report_folder))
-    kept = next(figure for figure in report["figures"] if figure["name"] == figure_name)
-    words = prose.plain(kept["caption"])
-    identity = pictures.Identity(kept["id"], kept["title"], words, report["version"], report["date"])
-    return pictures.png(drawing.figure, identity)
+def draw_again(report_folder: Path, study_folder: Path, figure_name: str) -> Picture:
+    """As `redraw`, with the folder that holds `figures.py`; a figure that can be saved in any format."""
+    return gallery.draw(find(study_folder, figure_name), stored.read(report_folder).shelf)

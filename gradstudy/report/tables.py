@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradstudy.errors import ReportError
+from gradstudy.report import form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,18 +24,10 @@ if TYPE_CHECKING:
 FOLDER = "tables"
 _KEY = ("run", "group", "control")
 _NAN = "nan"  # as in records
+_REMEDY = "take the report's folder as it was committed, or build it again with `gradstudy report`"
 
 RunRows = Sequence[Mapping[str, Any]]
 """A row a run with `run`, `group`, `control` and all its `parameters`."""
-
-
-def run_rows(runs: Mapping[str, Any]) -> RunRows:
-    """The rows of `report["runs"]["list"]`, each with all its parameters.
-
-    The value that most runs have stands once, under `usual`; reports of schema 1 have every value in every row.
-    """
-    usual = {parameter["name"]: parameter["value"] for parameter in runs.get("usual", ())}
-    return [{**row, "parameters": {**usual, **row["parameters"]}} for row in runs["list"]]
 
 
 def as_bytes(table: pd.DataFrame) -> bytes:
@@ -76,6 +69,11 @@ def as_recorded(stored: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
     return whole
 
 
+def read_back(table: pd.DataFrame, runs: RunRows) -> pd.DataFrame:
+    """The table as a report gives it back: what it would be decided and drawn from."""
+    return as_recorded(from_bytes(as_bytes(as_stored(table, runs))), runs)
+
+
 def read(folder: Path, runs: RunRows) -> dict[str, pd.DataFrame]:
     """All tables in a report's folder, by name, with the parameters of its runs."""
     paths = sorted((folder / FOLDER).glob("*.csv"))
@@ -88,17 +86,30 @@ def of_report(folder: Path) -> dict[str, pd.DataFrame]:
     Raises:
         ReportError: a table is gone, or not the one that the report was made from.
     """
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    for row in report["tables"]:
-        path = folder / row["file"]
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
-            raise ReportError(
-                f"{row['file']} of the report {report['study']} ({report['profile']})",
-                needed="the table whose sha256 is in report.json",
-                why="a figure drawn from another table would carry the id of this one",
-                remedy="take the report's folder as it was committed, or build it again with `gradstudy report`",
-            )
-    return read(folder, run_rows(report["runs"]))
+    report = form.load(folder / "report.json")
+    files = {row["name"]: _kept(folder, row, report) for row in report["tables"]}
+    try:
+        return {name: as_recorded(from_bytes(file), report["runs"]["list"]) for name, file in files.items()}
+    except (ValueError, LookupError) as error:  # of what nobody but a forger writes
+        raise ReportError(
+            f"the tables of the report {report['study']} ({report['profile']}) do not fit its runs: {error}",
+            needed="rows of the runs that report.json lists, with the same parameters each",
+            why="figures and claims need the parameters of every row",
+            remedy=_REMEDY,
+        ) from error
+
+
+def _kept(folder: Path, row: Mapping[str, Any], report: Mapping[str, Any]) -> bytes:
+    path = folder / row["file"]
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != row["sha256"]:
+        raise ReportError(
+            f"{row['file']} of the report {report['study']} ({report['profile']})",
+            needed="the table whose sha256 is in report.json",
+            why="a figure drawn from another table would carry the id of this one",
+            remedy=_REMEDY,
+        )
+    return content
 
 
 def digest(tables: Mapping[str, bytes]) -> str:

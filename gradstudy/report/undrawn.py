@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gradstudy.report import ledger
+from gradstudy.report import form
 
 UNRECORDED = "no records in "
 """How the reason of a figure begins that no run recorded a table for; every other reason is an error's name."""
@@ -21,7 +21,7 @@ def undrawn(report_folder: Path) -> list[dict[str, Any]]:
         ReportError: report.json is cut off, or of another edition's form.
     """
     path = report_folder / "report.json"
-    figures = ledger.load(path)["figures"] if path.is_file() else []
+    figures = form.load(path)["figures"] if path.is_file() else []
     return [
         {"figure": row["id"], "reason": row["missing"], "failed": not row["missing"].startswith(UNRECORDED)}
         for row in figures

@@ -41,7 +41,15 @@ def interval(value: float, low: float, high: float) -> str:
         return number(value)
     if math.isnan(low) or math.isnan(high):
         return f"{number(value)} (no interval)"
-    return " ".join((_alike(value, low, high), f"({_alike(low, low, high)} to {_alike(high, low, high)})"))
+    middle, left, right = alike(value, low, high)
+    return f"{middle} ({left} to {right})"
+
+
+def alike(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """A value and its interval's ends, each to the digits that the interval's width makes worth writing."""
+    if low == value == high:
+        return (number(value),) * 3
+    return _alike(value, low, high), _alike(low, low, high), _alike(high, low, high)
 
 
 def estimate(found: Estimate) -> str:

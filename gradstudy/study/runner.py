@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ class Order:
         timeout: seconds a run, instead of the profile's.
         budget: what runs at once.
         fail_fast: start no further run after one has failed.
+        only: digests of the runs that are asked for; None for all of the profile.
     """
 
     profile: str
@@ -43,6 +44,7 @@ class Order:
     timeout: float | None = None
     budget: Budget = field(default_factory=Budget)
     fail_fast: bool = False
+    only: Collection[str] | None = None
 
     def wants(self, state: State) -> bool:
         """Whether a run in this state is to be executed."""
@@ -116,7 +118,9 @@ def run_studies(
         held = [stack.enter_context(hold(study_runs(workspace, study.slug))) for study in studies]
         present = Present()
         plans = [
-            make_plan(study, order.profile, workspace, assignments=order.assignments, present=present)
+            _narrowed(
+                make_plan(study, order.profile, workspace, assignments=order.assignments, present=present), order.only
+            )
             for study in studies
         ]
         for plan in plans:
@@ -125,6 +129,12 @@ def run_studies(
             if any(order.wants(planned.state) for planned in plan.points):
                 check(plan.study)
         return _execute(plans, order, progress, held)
+
+
+def _narrowed(plan: Plan, only: Collection[str] | None) -> Plan:
+    if only is None:
+        return plan
+    return replace(plan, points=tuple(planned for planned in plan.points if planned.digest in only))
 
 
 def _execute(plans: Sequence[Plan], order: Order, progress: Progress, held: Sequence[int]) -> Tally:

@@ -108,6 +108,7 @@ class StudySpec(_Model):
     sources: list[str] = []
     claims: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
     data: list[str] = []
+    timings: list[str] = []
     profiles: Annotated[dict[ProfileName, Profile], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from gradstudy.claims.claim import Claim, Control, Estimate, Region, Tables, Verdict
 from gradstudy.report.build import build
 from gradstudy.study.catalog import Study
+from gradstudy.study.ledger import write_entry
+from gradstudy.study.outcome import Outcome
+from gradstudy.study.plan import make_plan
 from gradstudy.study.results import Results, RunSummary
 from gradstudy.study.spec import StudySpec
 
@@ -159,6 +163,40 @@ def results(study: Study, recipe: Recipe = Recipe(), profile: str = "standard") 
     tables = {"rates": pd.DataFrame(rates), "spectra": pd.DataFrame(spectra)}
     evidence = {"modules": {"gradstudy.chains.chain": "0" * 64}, "versions": {"python": "3.11.0", "torch": "2.13.0"}}
     return Results(study, profile, tuple(runs), tables, evidence)
+
+
+NOTEBOOK = """
+# %% tags=["parameters"]
+activation: str = "tanh"
+seed: int = 0
+gain: float = 1.0
+size: int = 8
+
+# %%
+print(activation)
+"""
+
+
+def write_runnable(folder: Path) -> Path:
+    """The study's folder with all that `gradstudy run` needs."""
+    write_study(folder)
+    (folder / "study.yaml").write_text(yaml.safe_dump(SPEC), encoding="utf-8")
+    (folder / "notebook.py").write_text(NOTEBOOK, encoding="utf-8")
+    return folder
+
+
+def leave_runs(
+    study: Study, workspace: Path, *, seconds: float = 1.0, profile: str = "standard", shift: float = 0.0
+) -> None:
+    """Run folders as the runs of a profile leave them: rates of about 0.25, of 0 for the control, moved by `shift`."""
+    for place, planned in enumerate(make_plan(study, profile, workspace).points):
+        (planned.folder / "records").mkdir(parents=True, exist_ok=True)
+        rate = planned.point.parameters["gain"] * 0.5 - 0.25 + 0.001 * place + shift
+        (planned.folder / "records" / "rates.csv").write_text(f"rate\n{rate}\n")
+        request = {"study": study.slug, "digest": planned.digest, "parameters": dict(planned.point.parameters)}
+        evidence = {"modules": {}, "versions": {"python": "3.11.0"}}
+        details = {"evidence": evidence, "started": seconds, "seconds": seconds}
+        write_entry(planned.folder, request, Outcome("ok"), details)
 
 
 def build_report(folder: Path, recipe: Recipe = Recipe(), find: Callable[[str], Claim] = CLAIMS.__getitem__) -> Path:

@@ -6,11 +6,9 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -83,9 +81,7 @@ def test_hostile_text_is_text_on_the_page(synthetic, report: Path):
 def test_the_pdf_has_pages_and_an_end(report: Path):
     content = (report / "report.pdf").read_bytes()
     assert content.startswith(b"%PDF-")
-    packed = re.search(rb"/Type/ObjStm[^>]*>>\nstream\n(.*?)\nendstream", content, re.DOTALL)
-    assert packed
-    assert zlib.decompress(packed[1]).count(b"/Type/Page/") >= 3
+    assert content.count(b"/Type /Page\n") + content.count(b"/Type/Page/") >= 3
     assert content.rstrip().endswith(b"%%EOF")
 
 

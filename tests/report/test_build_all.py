@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gradstudy.claims import registry
 from gradstudy.errors import ReportError
 from gradstudy.report import inputs, ledger
 from gradstudy.report.build import build_all
@@ -22,45 +21,13 @@ from gradstudy.study.ledger import write_entry
 from gradstudy.study.outcome import Failure, Outcome
 from gradstudy.study.plan import make_plan
 
-NOTEBOOK = """
-# %% tags=["parameters"]
-activation: str = "tanh"
-seed: int = 0
-gain: float = 1.0
-size: int = 8
-
-# %%
-print(activation)
-"""
-
-
-def leave_runs(study: Study, workspace: Path, *, seconds: float = 1.0, profile: str = "standard") -> None:
-    """Run folders as the runs of a profile leave them."""
-    for place, planned in enumerate(make_plan(study, profile, workspace).points):
-        (planned.folder / "records").mkdir(parents=True, exist_ok=True)
-        rate = planned.point.parameters["gain"] * 0.5 - 0.25 + 0.001 * place
-        (planned.folder / "records" / "rates.csv").write_text(f"rate\n{rate}\n")
-        request = {"study": study.slug, "digest": planned.digest, "parameters": dict(planned.point.parameters)}
-        evidence = {"modules": {}, "versions": {"python": "3.11.0"}}
-        details = {"evidence": evidence, "started": seconds, "seconds": seconds}
-        write_entry(planned.folder, request, Outcome("ok"), details)
-
-
-@pytest.fixture
-def study(synthetic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    monkeypatch.setattr(registry, "find", synthetic.CLAIMS.__getitem__)
-    folder = synthetic.write_study(tmp_path / "studies" / "made-up").folder
-    (folder / "study.yaml").write_text(yaml.safe_dump(synthetic.SPEC), encoding="utf-8")
-    (folder / "notebook.py").write_text(NOTEBOOK, encoding="utf-8")
-    return find_study("made-up", tmp_path)
-
 
 def times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def test_reports_and_index_are_built_from_runs(study: Study, tmp_path: Path):
-    leave_runs(study, tmp_path)
+def test_reports_and_index_are_built_from_runs(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)
     assert folder == tmp_path / "reports" / "standard"
     assert {path.name for path in folder.iterdir()} == {"index.html", "made-up"}
@@ -74,26 +41,26 @@ def test_reports_and_index_are_built_from_runs(study: Study, tmp_path: Path):
     assert "<script>" not in index
 
 
-def test_another_profile_than_standard_says_that_the_method_is_not_its_own(study: Study, tmp_path: Path):
+def test_another_profile_than_standard_says_that_the_method_is_not_its_own(synthetic, study: Study, tmp_path: Path):
     note = "This is the quick profile: smaller and shorter runs of the same notebook; the method describes the standard"
     for profile, times_said in (("standard", 0), ("quick", 1)):
-        leave_runs(study, tmp_path, profile=profile)
+        synthetic.leave_runs(study, tmp_path, profile=profile)
         folder = build_all([study], profile, tmp_path)
         for page in (folder / "index.html", folder / "made-up" / "index.html", folder / "made-up" / "report.json"):
             assert page.read_text(encoding="utf-8").count(note) == times_said, page
 
 
-def test_a_method_without_a_standard_profile_is_that_of_the_profile_itself(study: Study, synthetic, tmp_path: Path):
+def test_a_method_without_a_standard_profile_is_that_of_the_profile_itself(synthetic, study: Study, tmp_path: Path):
     spec = {**synthetic.SPEC, "profiles": {"quick": synthetic.SPEC["profiles"]["quick"]}}
     (study.folder / "study.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     alone = find_study("made-up", tmp_path)
-    leave_runs(alone, tmp_path, profile="quick")
+    synthetic.leave_runs(alone, tmp_path, profile="quick")
     report = build_all([alone], "quick", tmp_path) / "made-up" / "report.json"
     assert "the method describes" not in report.read_text(encoding="utf-8")
 
 
-def test_nothing_is_built_twice_and_pandas_is_not_even_loaded(study: Study, tmp_path: Path):
-    leave_runs(study, tmp_path)
+def test_nothing_is_built_twice_and_pandas_is_not_even_loaded(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)
     before = times(folder)
     code = (
@@ -106,15 +73,15 @@ def test_nothing_is_built_twice_and_pandas_is_not_even_loaded(study: Study, tmp_
     assert times(folder) == before
 
 
-def test_a_run_again_with_the_same_records_gives_the_same_report(study: Study, tmp_path: Path):
-    leave_runs(study, tmp_path)
+def test_a_run_again_with_the_same_records_gives_the_same_report(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
     first = stamp(study, "standard", tmp_path)
-    leave_runs(study, tmp_path, seconds=99.0)
+    synthetic.leave_runs(study, tmp_path, seconds=99.0)
     assert stamp(study, "standard", tmp_path) == first
 
 
-def test_the_stamp_sees_every_input(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    leave_runs(study, tmp_path)
+def test_the_stamp_sees_every_input(synthetic, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synthetic.leave_runs(study, tmp_path)
     stamps = [stamp(study, "standard", tmp_path)]
     planned = make_plan(study, "standard", tmp_path).points[0]
     request = {"study": study.slug, "digest": planned.digest, "parameters": dict(planned.point.parameters)}
@@ -131,8 +98,8 @@ def test_the_stamp_sees_every_input(study: Study, tmp_path: Path, monkeypatch: p
     assert len(set(stamps)) == len(stamps)
 
 
-def test_a_study_without_runs_keeps_the_report_that_is_there(study: Study, tmp_path: Path):
-    leave_runs(study, tmp_path)
+def test_a_study_without_runs_keeps_the_report_that_is_there(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)
     before = times(folder)
     (tmp_path / "runs").rename(tmp_path / "elsewhere")
@@ -141,8 +108,8 @@ def test_a_study_without_runs_keeps_the_report_that_is_there(study: Study, tmp_p
     assert stamp(study, "standard", tmp_path) == stamp(study, "paper", tmp_path) == ""
 
 
-def test_a_broken_report_is_built_again(study: Study, tmp_path: Path):
-    leave_runs(study, tmp_path)
+def test_a_broken_report_is_built_again(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
     report = build_all([study], "standard", tmp_path) / "made-up" / "report.json"
     whole = report.read_bytes()
     report.write_bytes(whole[:100])
@@ -151,8 +118,8 @@ def test_a_broken_report_is_built_again(study: Study, tmp_path: Path):
     assert json.loads(whole)["stamp"] == stamp(study, "standard", tmp_path)
 
 
-def test_a_report_that_cannot_be_read_is_named(study: Study, tmp_path: Path):
-    leave_runs(study, tmp_path)
+def test_a_report_that_cannot_be_read_is_named(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)
     other = folder / "other"
     other.mkdir()
@@ -162,9 +129,11 @@ def test_a_report_that_cannot_be_read_is_named(study: Study, tmp_path: Path):
             ledger.rows(folder)
 
 
-@pytest.mark.parametrize("name", ["figures/growth.svg", "figures/growth.png", "tables/rates.csv", "report.pdf"])
-def test_a_report_that_lost_a_file_is_built_again(study: Study, tmp_path: Path, name: str):
-    leave_runs(study, tmp_path)
+@pytest.mark.parametrize(
+    "name", ["figures/growth.svg", "figures/growth.png", "tables/rates.csv", "report.pdf", "numbers.tex"]
+)
+def test_a_report_that_lost_a_file_is_built_again(synthetic, study: Study, tmp_path: Path, name: str):
+    synthetic.leave_runs(study, tmp_path)
     lost = build_all([study], "standard", tmp_path) / "made-up" / name
     whole = lost.read_bytes()
     lost.unlink()
@@ -172,8 +141,8 @@ def test_a_report_that_lost_a_file_is_built_again(study: Study, tmp_path: Path, 
     assert lost.read_bytes() == whole
 
 
-def test_an_index_over_a_report_that_lost_its_figure_is_refused_by_name(study: Study, tmp_path: Path):
-    leave_runs(study, tmp_path)
+def test_an_index_over_a_report_that_lost_its_figure_is_refused_by_name(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)
     (folder / "made-up" / "figures" / "growth.png").unlink()
     with pytest.raises(ReportError, match=r"figures/growth\.png of the report made-up"):
@@ -181,8 +150,10 @@ def test_an_index_over_a_report_that_lost_its_figure_is_refused_by_name(study: S
 
 
 @pytest.mark.parametrize("source", ["records.py", "study/results.py", "report/assess.py", "claims/claim.py"])
-def test_the_stamp_sees_the_code_that_reads_and_decides(study: Study, tmp_path: Path, monkeypatch, source: str):
-    leave_runs(study, tmp_path)
+def test_the_stamp_sees_the_code_that_reads_and_decides(
+    synthetic, study: Study, tmp_path: Path, monkeypatch, source: str
+):
+    synthetic.leave_runs(study, tmp_path)
     package = tmp_path / "package"
     shutil.copytree(inputs._PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(inputs, "_PACKAGE", package)

@@ -1,9 +1,12 @@
-"""Oracles: the id in report.json; the PNG's own text keys; LaTeX's list of special characters."""
+"""Oracles: the ids and words in report.json; the PNG's own text keys; LaTeX's special characters; LaTeX, if there."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gradstudy.errors import ReportError, UnknownFigureError
-from gradstudy.report.cite import bibtex, cite
+from gradstudy.report.bibtex import entry
+from gradstudy.report.cite import cite, draw
+from gradstudy.report.identity import Identity
 from gradstudy.report.latex import latex
 
 
@@ -33,7 +38,7 @@ def test_only_a_study_that_came_with_gradstudy_is_credited_to_its_developers(rep
     own = cite("made-up/growth", workspace)
     assert "author = {{FILL IN: author of the study}}" in own
     assert "year = {FILL IN: year}" in own
-    shipped = bibtex("spectral-conditions/growth@0123456789ab", "Growth", "0.1.0", "2026-01-02")
+    shipped = entry(Identity("spectral-conditions/growth@0123456789ab", "Growth", "", "0.1.0", "2026-01-02"))
     assert "author = {{the gradstudy developers}}" in shipped
     assert "year = {2026}" in shipped
     with Image.open(report / "figures" / "growth.png") as picture:
@@ -41,12 +46,71 @@ def test_only_a_study_that_came_with_gradstudy_is_credited_to_its_developers(rep
         assert "Author" not in picture.text
 
 
-def test_a_lone_png_knows_what_it_is(workspace: Path, report: Path, tmp_path: Path, growth: str):
-    lone = tmp_path / "from-a-talk.png"
-    shutil.copy(report / "figures" / "growth.png", lone)
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_lone_file_knows_what_it_is(own: Path, tmp_path: Path, growth: str, kind: str):
+    lone = tmp_path / f"from-a-talk.{kind}"
+    lone.write_bytes(draw(growth, own).file(kind))
     text = cite(str(lone), tmp_path)
     assert latex(growth) in text
-    assert text.replace("from-a-talk.png", "reports/standard/made-up/figures/growth.png") == cite(growth, workspace)
+    if kind == "svg":
+        hint, text = text.partition("% LaTeX reads no SVG")[2].partition("\n")[0], text.replace(".pdf}", ".svg}")
+        assert hint.endswith("gradstudy cite made-up/growth -o from-a-talk.pdf")
+        text = "\n".join(line for line in text.splitlines() if "LaTeX reads no SVG" not in line) + "\n"
+    same = text.replace(f"from-a-talk.{kind}", "reports/standard/made-up/figures/growth.png")
+    assert same == cite(growth, own)
+
+
+def test_a_figure_is_drawn_again_to_be_included(own: Path, report: Path):
+    assert draw("made-up/growth", own).file("png") == (report / "figures" / "growth.png").read_bytes()
+    assert "{figure.pdf}" in cite("made-up/growth", own, Path("figure.pdf"))
+    for no_figure in ("made-up", "M1"):
+        with pytest.raises(UnknownFigureError, match="which is no figure"):
+            draw(no_figure, own)
+
+
+def test_a_report_is_cited_by_its_study_and_from_its_pdf(workspace: Path, report: Path, tmp_path: Path):
+    text = cite("made-up", workspace)
+    digest = hashlib.sha256((report / "report.json").read_bytes()).hexdigest()[:12]
+    assert text == cite(f"made-up@{digest}", workspace)
+    for part in (
+        f"@misc{{gradstudy-made-up-{digest[:6]},",
+        rf"Report id \texttt{{made-up@{digest}}}: profile standard, 24 runs",
+        r"\input{reports/standard/made-up/numbers.tex}",
+    ):
+        assert part in text
+    shutil.copy(report / "report.pdf", tmp_path / "mailed.pdf")
+    lone = cite(str(tmp_path / "mailed.pdf"), tmp_path)
+    assert lone.split("\n\n")[0] == text.split("\n\n")[0]
+
+
+def test_a_claim_is_cited_with_its_verdict_its_effect_and_its_paper(workspace: Path, report: Path):
+    text = cite("M1", workspace)
+    assert text == cite("made-up/M1", workspace)
+    claim = json.loads((report / "report.json").read_text(encoding="utf-8"))["claims"][0]
+    entries, sentence = text.rpartition("% every number")[::2]
+    assert "title = {{M1 (SUPPORTED): The product grows" in entries
+    assert "@inproceedings{pascanu2013," in entries
+    assert r"\cite[{Eq. 6-7}]{pascanu2013}, comes out SUPPORTED~\cite{gradstudy-made-up-M1-" in sentence
+    assert f": {latex(claim['effect']['text'])}, n = 6 (activation tanh, the deciding one of 2 conditions)." in sentence
+    undecided = cite("M4", workspace)
+    assert "comes out undecided: no records~" in undecided
+
+
+def test_a_report_of_part_of_the_runs_is_cited_as_such(synthetic, tmp_path: Path):
+    synthetic.build_report(tmp_path, synthetic.Recipe(failed=2))
+    for target in ("made-up", "M1"):
+        assert "profile standard, 22 runs, 2 failed}" in cite(target, tmp_path)
+
+
+def test_a_claim_of_two_studies_is_refused_without_its_study(workspace: Path, tmp_path: Path):
+    for study in ("made-up", "other"):
+        folder = tmp_path / "reports" / "standard" / study
+        shutil.copytree(workspace / "reports" / "standard" / "made-up", folder)
+        text = (folder / "report.json").read_text(encoding="utf-8")
+        (folder / "report.json").write_text(text.replace('"study": "made-up"', f'"study": "{study}"'), encoding="utf-8")
+    with pytest.raises(UnknownFigureError, match="more than one thing: made-up/M1, other/M1"):
+        cite("M1", tmp_path)
+    assert "gradstudy-other-M1-" in cite("other/M1", tmp_path)
 
 
 def test_nothing_in_the_caption_is_a_command_of_latex(workspace: Path):
@@ -77,21 +141,17 @@ def test_an_outdated_digest_is_not_taken_for_the_figure(workspace: Path):
 
 def test_a_picture_without_our_metadata_is_refused(tmp_path: Path):
     Figure().savefig(tmp_path / "theirs.png")
-    (tmp_path / "text.png").write_text("not a picture")
-    for name in ("theirs.png", "text.png"):
-        with pytest.raises(UnknownFigureError, match="without gradstudy's metadata"):
-            cite(str(tmp_path / name), tmp_path)
+    with pytest.raises(UnknownFigureError, match="without gradstudy's metadata"):
+        cite(str(tmp_path / "theirs.png"), tmp_path)
     with pytest.raises(UnknownFigureError, match="no file"):
         cite(str(tmp_path / "gone.png"), tmp_path)
 
 
-def test_an_svg_is_refused_with_the_png_beside_it(report: Path, tmp_path: Path):
-    svg = report / "figures" / "growth.svg"
+@pytest.mark.parametrize("target", ["../../etc/passwd", "made-up/../../x", "/etc/passwd", "made-up/", "\x1b[2J", ""])
+def test_a_name_that_would_be_a_path_is_only_unknown(workspace: Path, target: str):
     with pytest.raises(UnknownFigureError) as caught:
-        cite(str(svg), tmp_path)
-    assert f"gradstudy cite {svg.with_suffix('.png')}" in caught.value.remedy
-    with pytest.raises(UnknownFigureError, match="take the report's PNG, or cite by id"):
-        cite(str(tmp_path / "alone.svg"), tmp_path)
+        cite(target, workspace)
+    assert "\x1b" not in str(caught.value)
 
 
 def test_a_report_that_cannot_be_read_is_named(tmp_path: Path):
@@ -108,3 +168,45 @@ def test_a_name_that_latex_cannot_read_is_replaced_and_told(report: Path, tmp_pa
     text = cite(str(lone), tmp_path)
     assert r"{50 - of -a--1.png}" in text
     assert "% rename the picture" in text
+
+
+FORGED = "}} \\input{/etc/passwd} \\write18{rm -rf x} % $ ^^M \n\n\\end{document} #1 ~ & _"
+
+
+def test_forged_words_are_text_to_latex_and_bibtex():
+    forged = Identity("spectral-conditions/a@0123456789ab", FORGED, FORGED, "0.1.0", "}\\in")
+    text = entry(forged)
+    body = text[text.index("title") :]
+    bare = re.sub(r"\\(?:text[a-z]+\{\}|texttt|[$&#%_])", "", body)
+    assert "\\" not in bare
+    depth = 0
+    for sign in text:
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        assert depth >= 0
+    assert depth == 0
+
+
+def pdflatex(folder: Path, body: str) -> None:
+    (folder / "x.tex").write_text(
+        r"\documentclass{article}\usepackage{graphicx}\begin{document}" + body + r"\end{document}", encoding="utf-8"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "-no-shell-escape", "x.tex"]
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert said.returncode == 0, said.stdout[-2000:]
+    assert "Missing character" not in (folder / "x.log").read_text(errors="replace")
+
+
+if shutil.which("pdflatex"):  # LaTeX is half a gigabyte: without it these tests do not exist, rather than being skipped
+
+    def test_latex_sets_every_citation(own: Path):
+        parts = [cite(target, own).rstrip().split("\n\n") for target in ("made-up/growth", "made-up", "M1", "M2", "M4")]
+        snippets = [part for text in parts for part in text if not part.startswith("@")]
+        entries = {part.partition(",")[0]: part for text in parts for part in text if part.startswith("@")}
+        (own / "x.bib").write_text("\n".join(entries.values()), encoding="utf-8")
+        body = "\n\n".join(snippets) + r"\bibliographystyle{plain}\bibliography{x}"
+        pdflatex(own, body)
+        subprocess.run(["bibtex", "x"], cwd=own, check=True, capture_output=True)
+        pdflatex(own, body)
+
+    def test_latex_sets_forged_words(tmp_path: Path):
+        pdflatex(tmp_path, latex(FORGED) + r"\begin{figure}\caption{" + latex(FORGED) + r"}\end{figure}")

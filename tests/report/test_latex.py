@@ -14,7 +14,9 @@ from gradstudy.report.latex import latex
         (r"\a{b}$^~", r"\textbackslash{}a\textbraceleft{}b\textbraceright{}\$\textasciicircum{}\textasciitilde{}"),
         ("<b>|", r"\textless{}b\textgreater{}\textbar{}"),
         ("σ₁ ≤ 1/γ", r"\ensuremath{\sigma}\ensuremath{_{1}} \ensuremath{\le} 1/\ensuremath{\gamma}"),
-        ("−1.3×10⁻⁹", r"\ensuremath{-}1.3\ensuremath{\times}10\ensuremath{^{-}}\ensuremath{^{9}}"),
+        ("−1.3×10⁻⁹", r"\ensuremath{-}1.3\ensuremath{\times}10\ensuremath{^{-9}}"),
+        ("x₁²ᵗ", r"x\ensuremath{_{1}}\ensuremath{^{2t}}"),
+        ("one\n\ntwo\x1b[2J\u202e", "one two?[2J?"),
         ("plain words, n = 20.", "plain words, n = 20."),
     ],
 )

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from gradstudy.plot import style
 from gradstudy.report import pictures
+from gradstudy.report.identity import Identity
 
-IDENTITY = pictures.Identity("made-up/spiral@0", "A spiral", 'Of 3.14159265 turns, d="1.23456"', "0.1", "2026-01-01")
+IDENTITY = Identity("made-up/spiral@000000000000", "A spiral", 'Of 3.14159265 turns, d="1.23456"', "0.1", "2026-01-01")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
@@ -30,7 +31,7 @@ def spiral() -> Figure:
 
 
 def test_an_svg_has_its_places_to_a_hundredth_of_a_point() -> None:
-    whole = pictures._saved(spiral(), "svg", {"Date": None})
+    whole = pictures._written(spiral(), "svg", {"Date": None})
     written = pictures._terse(whole)
     assert len(written) < 0.9 * len(whole)
     drawn = [list(ElementTree.fromstring(svg).iter()) for svg in (written, whole)]
@@ -52,4 +53,4 @@ def test_an_svg_has_its_places_to_a_hundredth_of_a_point() -> None:
 
 
 def test_the_words_of_an_svg_stay_as_they_are() -> None:
-    assert b"Of 3.14159265 turns" in pictures.svg(spiral(), IDENTITY)
+    assert b"Of 3.14159265 turns" in pictures.saved(spiral(), "svg", IDENTITY)

@@ -22,7 +22,7 @@ def pixels(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize("name", ["growth", "spectrum"])
 def test_a_figure_is_redrawn_from_its_stored_tables(synthetic, report: Path, tmp_path: Path, name: str):
     study = synthetic.write_study(tmp_path / "made-up")
-    again = draw_again(report, study.folder, name)
+    again = draw_again(report, study.folder, name).file("png")
     kept = (report / "figures" / f"{name}.png").read_bytes()
     np.testing.assert_array_equal(pixels(again), pixels(kept))
     assert again == kept

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gradstudy.errors import ReportError
-from gradstudy.report import content, tables
+from gradstudy.report import content, form, tables
 from gradstudy.report.content import as_bytes
 from gradstudy.study.results import RunSummary
 
@@ -98,13 +98,13 @@ def test_the_usual_values_are_kept_once_and_every_run_has_its_own_back():
     runs = json.loads(as_bytes(content.runs([summary(**parameters) for parameters in given])))
     assert runs["list"][0]["parameters"] == {"a": 1}
     assert runs["list"][2]["text"] == "d=[], e=true"
-    again = [row["parameters"] for row in tables.run_rows(runs)]
+    again = [row["parameters"] for row in form.run_rows(runs)]
     assert [list(parameters) for parameters in again] == [list("abcde")] * 4
     assert repr(again) == repr(given)  # 1, 1.0 and True are equal, and not the same
 
 
 def test_runs_of_a_report_of_schema_1_have_all_their_parameters():
-    assert tables.run_rows({"common": [], "list": RUNS}) == RUNS
+    assert form.run_rows({"common": [], "list": RUNS}) == RUNS
 
 
 def test_no_runs_have_no_parameters():

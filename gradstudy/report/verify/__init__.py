@@ -1,0 +1,1 @@
+"""Verifying a figure or a report: drawn again, recomputed, or its runs executed again."""

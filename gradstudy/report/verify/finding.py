@@ -1,0 +1,54 @@
+"""What a comparison gave: identical, within a tolerance that is named, or different, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """Outcomes, the worst last."""
+
+    IDENTICAL = 0
+    TOLERATED = 1
+    DIFFERS = 2
+
+    def __str__(self) -> str:
+        return ("identical", "within tolerance", "differs")[self]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part of what was verified.
+
+    Args:
+        part: such as "figures".
+        outcome: the worst in it.
+        summary: what was compared, or which tolerance was used.
+        places: where it differs, one line each.
+    """
+
+    part: str
+    outcome: Outcome
+    summary: str
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All findings on one figure or report, and what else may explain them."""
+
+    subject: str
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of them."""
+        return worst(finding.outcome for finding in self.findings)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst outcome; identical when there is none."""
+    return max(outcomes, default=Outcome.IDENTICAL)
