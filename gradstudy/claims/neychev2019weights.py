@@ -136,10 +136,10 @@ _NETWORKS = (
     f"independent; wider means a ratio above {math.exp(WIDER):g}."
 )
 _LEARNING = (
-    "16 tanh units learn to tell at the last step what stood at the first, ±1, while noise (0.5) comes in at the others; "
+    "16 tanh units learn to tell at the last step what stood at the first, ±1, while noise (0.5) comes in at all others; "
     "plain SGD in float32, 300 updates of 10 sequences, 13 learning rates from 1/128 to 32 (factor 2), the same draw, "
-    "sequences and learning rates for both kinds; Gaussian and orthogonal weights of gain 1. The number is the share of "
-    "the trainings, over all learning rates, of the recurrent networks minus that of the networks with a matrix a "
+    "sequences and learning rates for both kinds; Gaussian and orthogonal weights of gain 1. The number is the share "
+    "of the trainings, over all learning rates, of the recurrent networks minus that of the networks with a matrix a "
     f"step; more often means by more than {MORE_OFTEN:g}."
 )
 _TEN = "10 steps, 64 draws."
@@ -198,8 +198,8 @@ CLAIMS = (
         source=f"{_SOURCE}; how to decide it worked out here",
         source_status="computed here",
         kind="equality",
-        statement="Because the same matrix multiplies again and again, products differ from draw to draw by a spread of "
-        "log |Pv| that grows as the number of factors T, and not as √T as with independent matrices.",
+        statement="Because the same matrix multiplies again and again, products differ from draw to draw by a "
+        "spread of log |Pv| that grows as the number of factors T, and not as √T as with independent matrices.",
         setting=f"{_PRODUCTS} v is a random unit vector. The number is the slope of the logarithm of the spread "
         "(standard deviation) on log T, minus 1 (tied) or 1/2 (independent).",
         region=Region(-EXPONENT_TOLERANCE, EXPONENT_TOLERANCE),
@@ -249,8 +249,8 @@ CLAIMS = (
     ),
     _initial(
         "L17b1",
-        "At initialisation with independent entries, gradients of recurrent networks differ more from draw to draw than "
-        "those of equally deep networks with a matrix a step.",
+        "At initialisation with independent entries, gradients of recurrent networks differ more from draw to draw "
+        "than those of equally deep networks with a matrix a step.",
         "Uniform entries in ±1/√n (torch's default), Gaussian ones of variance 1/n and 2.25/n (gain 1 and 1.5), inputs "
         "that drive a unit by 0.1 and by 1; 16 blocks of each.",
     ),

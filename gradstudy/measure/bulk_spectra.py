@@ -41,7 +41,8 @@ def bulk_spectra(
 
     Returns:
         Two tables. Counts: `draw`, `sharing`, `law_share`, `share` of the eigenvalues within the circle. Eigenvalues of
-        the first product of each kind: `sharing`, `real`, `imaginary` of |lambda|^(1/L) e^(i arg lambda), to 4 decimals.
+        the first product of each kind: `sharing`, `real`, `imaginary` of |lambda|^(1/L) e^(i arg lambda), to 4
+        decimals.
 
     Cost: the eigenvalues of two n x n matrices a draw.
     """

@@ -13,9 +13,9 @@ from gradstudy.tasks.task import Likelihood
 
 @dataclass(frozen=True)
 class FirstSymbol:
-    """One input a step: +1 or -1 with equal odds at the first, then noise from N(0, noise^2); which of the two was it?
+    """Which of +1 and -1, equally likely, stood at the first step, before noise from N(0, noise^2)?
 
-    The simplest task in which something must be kept over the whole of a sequence while inputs go on. Unlike the adding
+    One input a step. The simplest task in which something must be kept over the whole of a sequence while inputs go on. Unlike the adding
     problem it asks for the same at a fixed place in every sequence, so that a network with weights of its own at every
     step can solve it as well as a recurrent one. A sequence is wrong if the more likely answer is; a constant answer is
     wrong on half of them and loses log 2 nats.

@@ -12,8 +12,10 @@ import math
 from scipy.special import digamma, polygamma
 
 SPREAD_EXPONENTS = {"tied": 1.0, "independent": 0.5}
-"""With which power of T the spread over draws of log |P v| grows: P = W^T, where the draws of W differ in log rho(W), and
-P = W_T ... W_1, where independent terms are added."""
+"""With which power of T the spread over draws of log |P v| grows.
+
+For P = W^T, whose draws differ in log rho(W) at every step, and P = W_T ... W_1, where independent terms are added.
+"""
 
 
 def growth_rate(width: int) -> float:
