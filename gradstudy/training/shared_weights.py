@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ from gradstudy.models.pascanu import activate
 from gradstudy.models.randomness import generator
 from gradstudy.models.shared_matrices import SHARINGS, Sharing
 from gradstudy.models.unfolded import Design, Unfolded, draw_unfolded
-from gradstudy.tasks.first_symbol import FirstSymbol
+from gradstudy.tasks.two_sequence import TwoSequence
+
+TRIVIAL = math.log(2)
+"""Cross-entropy of the answer 1/2, in nats."""
 
 RUINED = 1.5
 """A training is ruined if its final loss is no number or more than this many times that of a constant answer."""
@@ -37,7 +41,7 @@ class Lesson:
 
     Args:
         design: of the networks.
-        task: what they learn.
+        task: what they learn, with a logistic output and its cross-entropy.
         rates: learning rates; a network is trained from the same draw at each.
         updates: gradient steps.
         batch: sequences an update.
@@ -48,7 +52,7 @@ class Lesson:
     """
 
     design: Design
-    task: FirstSymbol
+    task: TwoSequence
     rates: tuple[float, ...]
     updates: int
     batch: int
@@ -86,19 +90,18 @@ def compare(lesson: Lesson, draws: int, *, seed: int) -> tuple[pd.DataFrame, pd.
     Cost: updates x steps small products of all members at once; about a minute for 300 updates of 400 members with 40
     steps of 16 units.
     """
+    planted = lesson.accidents is not None
     by_draw, by_rate = [], []
     for sharing in SHARINGS:
-        planted = lesson.accidents is not None
-        outcomes = train(
-            lesson, "tied" if planted else sharing, draws, seed=seed, accidents=planted and sharing == "tied"
-        )
-        for table, over, name, keys in (
-            (by_draw, 1, "network", list(range(draws))),
-            (by_rate, 0, "learning_rate", list(lesson.rates)),
-        ):
-            shares = {outcome: happened.double().mean(over).tolist() for outcome, happened in outcomes.items()}
-            table.append(pd.DataFrame({name: keys, "sharing": sharing, **shares}))
-    return pd.concat(by_draw, ignore_index=True), pd.concat(by_rate, ignore_index=True).assign(n=draws)
+        spoilt = planted and sharing == "tied"
+        outcomes = train(lesson, "tied" if planted else sharing, draws, seed=seed, accidents=spoilt)
+        by_draw.append(_shares(outcomes, 1).assign(network=range(draws), sharing=sharing))
+        by_rate.append(_shares(outcomes, 0).assign(learning_rate=lesson.rates, sharing=sharing, n=draws))
+    return pd.concat(by_draw, ignore_index=True), pd.concat(by_rate, ignore_index=True)
+
+
+def _shares(outcomes: dict[str, Tensor], over: int) -> pd.DataFrame:
+    return pd.DataFrame({name: happened.double().mean(over).numpy() for name, happened in outcomes.items()})
 
 
 def train(
@@ -106,8 +109,8 @@ def train(
 ) -> dict[str, Float[Tensor, "draws rates"]]:
     """Which trainings ended how, each of `OUTCOMES` as a `(draws, rates)` tensor of bools.
 
-    Draw i has generators of its own for weights and for sequences: more draws, or other learning rates, leave it as it
-    is, and tied and independent networks meet the same sequences.
+    Draw i has generators of its own for weights and for sequences: more draws, or other learning rates, leave them as
+    they are, and tied and independent networks meet the same sequences.
     """
     members = draw_members(lesson, sharing, draws, seed)
     rates = torch.tensor(lesson.rates).repeat(draws)
@@ -122,11 +125,10 @@ def train(
         inputs, targets = _batch(lesson, _TESTED, streams)
         logits = members.logits(inputs)
         final = losses(logits, targets).nan_to_num(nan=torch.inf)
-    trivial = lesson.task.trivial_loss()
-    wrong = ~torch.where(targets > 0.5, logits > 0, logits < 0)
+        wrong = lesson.task.wrong(logits.sigmoid().view(1, -1, 1), targets.view(1, -1, 1)).view_as(logits)
     found = {
-        "ruined": final > RUINED * trivial,
-        "jumped": largest > JUMPED * trivial,
+        "ruined": final > RUINED * TRIVIAL,
+        "jumped": largest > JUMPED * TRIVIAL,
         "failed": wrong.float().mean(1) >= FAILED,
     }
     return {outcome: happened.view(draws, len(lesson.rates)) for outcome, happened in found.items()}
@@ -143,7 +145,11 @@ def draw_members(lesson: Lesson, sharing: Sharing, draws: int, seed: int) -> Mem
     def members(each: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(each), 1).float().repeat_interleave(count, 1).requires_grad_()
 
-    networks = Unfolded(*(members(each) for each in zip(*(network.parameters for network in drawn), strict=True)))
+    networks = Unfolded(
+        members([network.recurrent for network in drawn]),
+        members([network.input for network in drawn]),
+        members([network.bias for network in drawn]),
+    )
     offset = torch.zeros(1, count * draws, 1, 1, requires_grad=True)
     return Members(networks, members([_READOUT * each[None, None] for each in readout]), offset)
 

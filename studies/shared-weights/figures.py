@@ -43,6 +43,9 @@ def spread_of_products(spreads: pd.DataFrame) -> Drawing:
                 _spread_marks(ax, fixed, style.GREEN, "^", "one matrix, ρ set to 1")
             ax.set_xscale("log")
             ax.set_yscale("log")
+            steps = sorted(at_width["steps"].unique())
+            ax.set_xticks(steps, [f"{step:,}" for step in steps])
+            ax.minorticks_off()
             ax.set_xlabel("number of factors T")
             ax.set_title(f"matrices of {width} rows")
         axes[0, 0].set_ylabel("spread of log |Pv| (nats)")
@@ -85,6 +88,8 @@ def bulk_of_the_spectra(eigenvalues: pd.DataFrame, bulk: pd.DataFrame) -> Drawin
             for law in [*counts["law_share"].unique(), 1.0]:
                 ax.plot(law**0.5 * np.cos(angle), law**0.5 * np.sin(angle), color=style.GREY, linewidth=0.6)
             ax.set_aspect("equal")
+            ax.set_xticks([-1, -0.5, 0, 0.5, 1])
+            ax.set_yticks([-1, -0.5, 0, 0.5, 1])
             ax.set_xlabel("real part")
             ax.set_title("one matrix to a power" if sharing == "tied" else "independent matrices")
         axes[0].set_ylabel("imaginary part")
@@ -96,9 +101,9 @@ def bulk_of_the_spectra(eigenvalues: pd.DataFrame, bulk: pd.DataFrame) -> Drawin
     return Drawing(
         figure,
         f"Eigenvalues λ of one product of {depth} Gaussian matrices of {width} rows of each kind, at |λ|^(1/{depth}) "
-        f"with the angle of λ. By the law of large matrices the circles hold 1/4, 1/2, 3/4 and all of them; found, over "
-        f"n = {counts['draw'].nunique()} products of each kind (one matrix, and independent ones): {', '.join(words)}. "
-        "The bulk does not tell the two apart.",
+        f"with the angle of λ. By the law of large matrices the circles hold 1/4, 1/2, 3/4 and all of them; found, "
+        f"over n = {counts['draw'].nunique()} products of each kind (one matrix, and independent ones): "
+        f"{', '.join(words)}. The bulk does not tell the two apart.",
         "Two discs evenly filled with points, one for each kind of product, that look alike.",
     )
 
@@ -122,6 +127,7 @@ def spread_of_gradients(spreads: pd.DataFrame, gradient_rates: pd.DataFrame) -> 
             _ratio(axes[1], rows, place)
         axes[0].set_yticks(range(len(found)), [f"{SCHEMES[s]}, gain {g:g}, inputs {d:g}" for (s, g, d), _ in found])
         axes[0].axvline(0, color=style.GREY, linewidth=0.6, linestyle=":")
+        axes[0].set_ylim(-0.6, len(found) - 0.4)
         axes[0].set_xlabel("rate of the gradient on its way back (nats per link)")
         axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         axes[1].axvline(1, color=style.GREY, linewidth=0.6, linestyle=":")
@@ -218,8 +224,8 @@ def training_differences(trainings: pd.DataFrame) -> Drawing:
         "Share of the trainings over all learning rates that went wrong, in three ways: recurrent networks minus "
         f"networks with a matrix a step, paired by the draw; mean over n = {draws} draws with 95 % intervals. Right of "
         f"the black line, at {MORE_OFTEN:g}, recurrent networks go wrong more often.",
-        "Three panels of differences with intervals. Loss jumps: mostly right of the line. Ruined and not learnt: right "
-        "of it at ten steps and far left of it at forty steps.",
+        "Three panels of differences with intervals. Loss jumps: mostly right of the line. Ruined and not learnt: "
+        "right of it at ten steps and far left of it at forty steps.",
     )
 
 

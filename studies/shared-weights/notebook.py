@@ -30,7 +30,6 @@ length: int = 150  # steps of the networks
 lags: list[int] = [12, 25, 50, 100]  # over which their gradients are followed
 drive: float = 1.0  # standard deviation of a unit's share of its input
 rows: int = 4  # input sequences a network
-noise: float = 0.5  # standard deviation of the inputs after the first symbol
 rates: list[float] = [0.0078125, 0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 updates: int = 300  # gradient steps of the training
 batch: int = 10  # sequences an update
@@ -89,11 +88,11 @@ if experiment == "initialisation":
 
 # %%
 if experiment == "training":
-    from gradstudy.tasks.first_symbol import FirstSymbol
+    from gradstudy.tasks.two_sequence import TwoSequence
     from gradstudy.training.shared_weights import Lesson, compare
 
     design = Design(matrices, length, drive=drive)
-    lesson = Lesson(design, FirstSymbol(noise), tuple(rates), updates, batch, threshold, accidents)
+    lesson = Lesson(design, TwoSequence(informative=1), tuple(rates), updates, batch, threshold, accidents)
     by_draw, by_rate = compare(lesson, draws, seed=seed)
     gs.record("trainings", by_draw)
     gs.record("by_rate", by_rate)
