@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex
 from torch import Tensor
 
 from gradstudy.models.randomness import generator
@@ -64,7 +64,9 @@ def bulk_spectra(
     return pd.DataFrame(counts), pd.concat(pictures, ignore_index=True).round(_DECIMALS)
 
 
-def eigenvalue_roots(matrices: Matrices, sharing: Sharing, depth: int, stream: torch.Generator) -> Float[Tensor, " n"]:
+def eigenvalue_roots(
+    matrices: Matrices, sharing: Sharing, depth: int, stream: torch.Generator
+) -> Complex[Tensor, " n"]:
     """|lambda|^(1/L) e^(i arg lambda) of the eigenvalues of one product of `depth` factors, complex."""
     factors = matrix_sequence(matrices, sharing, 1, stream)
     product = next(factors)[0]
