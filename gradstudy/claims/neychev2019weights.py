@@ -233,9 +233,7 @@ CLAIMS = (
         region=Region(-RATE_TOLERANCE, RATE_TOLERANCE),
         replicate=_BLOCK.replace("one spread", "one mean"),
         measure=law_gaps,
-        controls=planted(
-            "rate-slightly-off", "rate-off", "all matrices are multiplied by", ("e^−0.0013", "e^−0.004")
-        ),
+        controls=planted("rate-slightly-off", "rate-off", "all matrices are multiplied by", ("e^−0.0013", "e^−0.004")),
     ),
     Claim(
         id="L17a3",
@@ -264,26 +262,47 @@ CLAIMS = (
     ),
     _initial(
         "L17b2",
-        "They differ more from draw to draw whatever the initialisation.",
+        "At initialisation gradients of recurrent networks differ more from draw to draw whatever the initialisation.",
         "The conditions of L17b1 and Gaussian weights of gain 2.5, orthogonal ones of gain 1 and 1.5; 16 to 40 blocks. "
         "One condition that lies wholly below refutes it.",
     ),
     _training(
-        "L17c1", "jumped", "The loss of a recurrent network in training jumps more often than that of an equally deep "
-        "network with a matrix a step, whatever the depth.", _DEPTHS,
+        "L17c1",
+        "jumped",
+        "The loss of a recurrent network in training jumps more often than that of an equally deep network with a matrix "
+        "a step, whatever the depth.",
+        _DEPTHS,
     ),
     _training(
-        "L17c2", "ruined", "At 10 steps, training a recurrent network ends in a ruined loss more often than training a "
-        "network with a matrix a step.", _TEN,
+        "L17c2",
+        "ruined",
+        "At 10 steps, training a recurrent network ends in a ruined loss more often than training a network with a "
+        "matrix a step.",
+        _TEN,
     ),
-    _training("L17c3", "ruined", "It ends in a ruined loss more often whatever the depth.", _DEPTHS),
     _training(
-        "L17c4", "failed", "At 10 steps, recurrent networks fail to learn the task more often than networks with a "
-        "matrix a step.", _TEN,
+        "L17c3",
+        "ruined",
+        "Training a recurrent network ends in a ruined loss more often whatever the depth.",
+        _DEPTHS,
     ),
-    _training("L17c5", "failed", "They fail to learn the task more often whatever the depth.", _DEPTHS),
     _training(
-        "L17c6", "failed", "At 10 steps they fail to learn the task more often when gradients are clipped, too.", _TEN,
+        "L17c4",
+        "failed",
+        "At 10 steps, recurrent networks fail to learn the task more often than networks with a matrix a step.",
+        _TEN,
+    ),
+    _training(
+        "L17c5",
+        "failed",
+        "Recurrent networks fail to learn the task more often whatever the depth.",
+        _DEPTHS,
+    ),
+    _training(
+        "L17c6",
+        "failed",
+        "At 10 steps recurrent networks fail to learn the task more often when gradients are clipped, too.",
+        _TEN,
         clipped=True,
     ),
-)  # fmt: skip
+)

@@ -55,12 +55,13 @@ def spread_of_products(spreads: pd.DataFrame) -> Drawing:
         f"{longest[width, 'tied', False]:.0f} against {longest[width, 'independent', False]:.1f} nats at n = {width}"
         for width in widths
     ]
+    own = " If every matrix is divided by its own spectral radius ρ, it hardly grows." * kept["unit_radius"].any()
     return Drawing(
         figure,
         f"Standard deviation over draws of log |Pv| for products P of T Gaussian matrices, mean over "
         f"n = {kept['block'].nunique()} blocks of 50 draws with 95 % intervals (smaller than most marks). The spread "
         f"grows as T if one matrix multiplies T times and as √T with independent ones: after {kept['steps'].max():,} "
-        f"factors {', '.join(words)}. If every matrix is divided by its own spectral radius ρ, it hardly grows.",
+        f"factors {', '.join(words)}.{own}",
         "Log-log plots: the line of one matrix has slope one and lies far above that of independent matrices, whose "
         "slope is one half; a third line, for one matrix of spectral radius one, is nearly flat.",
     )
