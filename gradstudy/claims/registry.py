@@ -25,6 +25,8 @@ MODULES = (
     "he2016",
     "veit2016",
     "neychev2019depth",
+    "neychev2019products",
+    "neychev2019weights",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 
