@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -26,15 +26,40 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
 
-class _Span(_Part):
-    kind: Literal["text", "code", "break", "emphasis", "strong", "link"]
+Made = Mapping[str, tuple[str, ...]]
+"""Kind of prose to the parts that it has."""
+
+
+class _Prose(_Part):
+    """A piece of prose, which has what its kind is made of."""
+
+    made: ClassVar[Made]
+    kind: str
+
+    @model_validator(mode="after")
+    def _has_what_it_is_made_of(self) -> Self:
+        if self.kind not in self.made:
+            raise ValueError(f"prose of the kind {self.kind!r}")
+        if missing := set(self.made[self.kind]) - self.model_fields_set:
+            raise ValueError(f"a {self.kind} without {', '.join(sorted(missing))}")
+        return self
+
+
+class _Span(_Prose):
+    made: ClassVar[Made] = {
+        "text": ("text",), "code": ("text",), "break": (), "emphasis": ("spans",), "strong": ("spans",),
+        "link": ("spans", "href"),
+    }  # fmt: skip
     text: str = ""
     spans: list[_Span] = []
     href: Annotated[str, StringConstraints(pattern=r"^(https?:|mailto:|[^:]*$)")] = ""
 
 
-class _Block(_Part):
-    kind: Literal["paragraph", "heading", "code", "rule", "quote", "list"]
+class _Block(_Prose):
+    made: ClassVar[Made] = {
+        "paragraph": ("spans",), "heading": ("spans",), "code": ("text",), "rule": (), "quote": ("blocks",),
+        "list": ("items", "ordered"),
+    }  # fmt: skip
     text: str = ""
     spans: list[_Span] = []
     blocks: list[_Block] = []
@@ -62,6 +87,12 @@ class _Control(_Part):
     runs: str
 
 
+class _Region(_Part):
+    low: Number
+    high: Number
+    text: str
+
+
 class _Effect(_Part):
     text: str
     n: str
@@ -76,6 +107,7 @@ class _Claim(_Part):
     source_status: str
     kind: str
     setting: str
+    region: _Region
     replicate: str
     groups: list[str]
     verdict: str
@@ -100,7 +132,7 @@ class _Figure(_Part):
     missing: str
 
     @model_validator(mode="after")
-    def _where_its_name_says(self) -> _Figure:
+    def _where_its_name_says(self) -> Self:
         for kind, place in (("png", self.png), ("svg", self.svg)):
             if place not in ("", f"figures/{self.name}.{kind}"):
                 raise ValueError(f"the {kind} of {self.name} is not where its name says")
@@ -114,7 +146,7 @@ class _Table(_Part):
     sha256: Digest
 
     @model_validator(mode="after")
-    def _where_its_name_says(self) -> _Table:
+    def _where_its_name_says(self) -> Self:
         if self.file != f"tables/{self.name}.csv":
             raise ValueError(f"the file of {self.name} is not where its name says")
         return self
@@ -130,11 +162,28 @@ class _Run(_Part):
     text: str
 
 
+class _Evidence(_Part):
+    modules: dict[str, str]
+    versions: dict[str, str]
+
+
+class _Usual(_Part):
+    name: str
+    value: Any
+    text: str
+
+
+class _Group(_Part):
+    group: str
+    control: str
+    text: str
+
+
 class _Runs(_Part):
     text: str
-    common: list[dict[str, str]] = []  # schema 1
-    usual: list[dict[str, Any]] = []
-    groups: list[dict[str, str]]
+    usual: list[_Usual] = []  # not in schema 1
+    groups: list[_Group]
+    differences: dict[str, _Evidence] = {}  # not in schema 1
     runs: list[_Run] = Field(alias="list")
 
 
@@ -145,9 +194,9 @@ class _Source(_Part):
     bibtex: str
 
 
-class _Evidence(_Part):
-    modules: dict[str, str]
-    versions: dict[str, str]
+class _Outcome(_Part):
+    verdict: str
+    claims: list[str]
 
 
 class _Report(_Part):
@@ -159,7 +208,7 @@ class _Report(_Part):
     method: list[_Block]
     date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
     version: str
-    summary: list[dict[str, Any]]
+    summary: list[_Outcome]
     claims: list[_Claim]
     figures: list[_Figure]
     sources: list[_Source]
@@ -168,6 +217,12 @@ class _Report(_Part):
     evidence: _Evidence
     drawn_with: dict[str, str]
     stamp: Digest
+
+    @model_validator(mode="after")
+    def _has_what_its_schema_has(self) -> Self:
+        if self.schema_ > 1 and not {"usual", "differences"} <= self.runs.model_fields_set:
+            raise ValueError("runs without what is usual to them, or without their differences")
+        return self
 
 
 def run_rows(runs: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gradstudy.errors import ReportError
-from gradstudy.report import form
+from gradstudy.report import form, page, stored
 
 
 @pytest.fixture
@@ -82,3 +83,37 @@ def test_what_is_no_json_or_too_deep_is_refused(content: dict[str, Any]):
             form.parse(text, "a report")
     with pytest.raises(ReportError, match="is of schema 3"):
         form.parse(changed(content, "schema", 3), "a report")
+
+
+def gaps(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a key can be left out: of a list only its first row is looked at, as all have the same form."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield (*place, name)
+            if name not in ("parameters", "modules", "versions", "drawn_with", "differences"):
+                yield from gaps(part, (*place, name))
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            if isinstance(part, dict) and (number == 0 or "kind" in part):
+                yield from gaps(part, (*place, number))
+
+
+def test_whatever_is_left_out_is_refused_or_not_needed(report: Path, content: dict[str, Any]):
+    places = list(gaps(content))
+    assert len(places) > 150
+    refused = 0
+    for place in places:
+        shorter = copy.deepcopy(content)
+        inner: Any = shorter
+        for name in place[:-1]:
+            inner = inner[name]
+        del inner[place[-1]]
+        try:
+            parsed = form.parse(json.dumps(shorter).encode(), "a report")
+        except ReportError:
+            refused += 1
+            continue
+        page.study_page(parsed, report)
+        page.index_page([(parsed, report)], "standard")
+        stored.runs(parsed)
+    assert refused > 100

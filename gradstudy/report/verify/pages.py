@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from gradstudy.errors import ReportError, UnknownFigureError
-from gradstudy.report import identity, page, pdf, report_id
+from gradstudy.report import edition, identity, page, pdf, report_id
 from gradstudy.report.metadata import UnreadableError
 from gradstudy.report.stored import Stored
 from gradstudy.report.verify import pixels
@@ -39,6 +39,8 @@ def _of_page(content: bytes, stored: Stored) -> tuple[Outcome, str]:
 
 def of_pdf(content: bytes, stored: Stored) -> tuple[Outcome, str]:
     """A report.pdf, set again from report.json: by its bytes, else what it says it is and each page's pixels."""
+    if (schema := stored.report["schema"]) != edition.SCHEMA:
+        return Outcome.DIFFERS, f"report.json is of schema {schema}, whose PDF only its own edition can set again"
     again = pdf.render(stored.folder)
     if content == again:
         return Outcome.IDENTICAL, ""

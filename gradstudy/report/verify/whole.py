@@ -11,7 +11,18 @@ from typing import Any
 
 from gradstudy.claims.claim import Claim
 from gradstudy.errors import ReportError, UnknownFigureError
-from gradstudy.report import content, figure_functions, form, gallery, numbers, report_id, stored, tables, words
+from gradstudy.report import (
+    content,
+    edition,
+    figure_functions,
+    form,
+    gallery,
+    numbers,
+    report_id,
+    stored,
+    tables,
+    words,
+)
 from gradstudy.report.assess import Assessment, assess
 from gradstudy.report.gallery import Picture
 from gradstudy.report.metadata import UnreadableError
@@ -82,12 +93,23 @@ def redrawn(again: Again, only: str = "") -> Finding:
 
 def recomputed(again: Again) -> Iterator[Finding]:
     """Its claims, its words and its list of runs, from its tables and the study; its numbers and pages."""
-    kept = again.stored.report
-    for part, names in _PARTS.items():
-        same = agreement.of_contents({name: kept[name] for name in names}, {name: again.report[name] for name in names})
-        yield Finding(part, same.outcome, _recomputed(part, kept, same.largest), same.where)
+    yield from (_part(again, part) for part in ("claims", "words"))
+    schema = again.stored.report["schema"]
+    if schema != edition.SCHEMA:
+        place = (
+            "its list of runs, numbers and pages cannot be made again; build it again, or verify it with its edition"
+        )
+        yield Finding("form", Outcome.DIFFERS, f"schema {schema} instead of {edition.SCHEMA}", (place,))
+        return
+    yield _part(again, "list of runs")
     yield numbers_kept(again)
     yield pages.compared(again.stored)
+
+
+def _part(again: Again, part: str) -> Finding:
+    kept, names = again.stored.report, _PARTS[part]
+    same = agreement.of_contents({name: kept[name] for name in names}, {name: again.report[name] for name in names})
+    return Finding(part, same.outcome, _recomputed(part, kept, same.largest), same.where)
 
 
 def tables_kept(folder: Path) -> Finding:

@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from gradstudy.errors import ReportError, UnknownFigureError, UnknownStudyError
+from gradstudy.report import form
 from gradstudy.report.cite import draw
 from gradstudy.report.verify import target, whole
 from gradstudy.report.verify.executed import Execution
@@ -319,6 +320,22 @@ def test_a_report_json_that_is_hostile_or_cut_off_is_named(own: Path):
         verified("made-up", own)
     (own / PLACE / "report.json").write_text("{")
     assert "cannot be read" in places(verified(own / PLACE, own), "tables")
+
+
+def test_a_report_of_a_former_schema_is_verified_as_far_as_it_can_be_and_does_not_pass(own: Path):
+    content = json.loads((own / PLACE / "report.json").read_text(encoding="utf-8"))
+    del content["runs"]["usual"]
+    whole_rows = form.load(own / PLACE / "report.json")["runs"]["list"]
+    forge(own / PLACE, schema=1, runs={**content["runs"], "list": whole_rows, "common": []})
+    found = verified("made-up", own)
+    assert findings(found) == {
+        "tables": Outcome.IDENTICAL,
+        "figures": Outcome.IDENTICAL,
+        "claims": Outcome.IDENTICAL,
+        "words": Outcome.IDENTICAL,
+        "form": Outcome.DIFFERS,
+    }
+    assert verified(own / PLACE / "figures" / "growth.png", own).outcome is Outcome.IDENTICAL
 
 
 def test_what_is_told_is_a_line_each_and_moves_no_cursor(own: Path):
