@@ -35,7 +35,7 @@ class Gradients:
         loss: `(members,)`.
         gradient: of the loss, one row a member.
         unrolled: with `state_gradient` dL/dh_t, t = 0 .. T, total derivatives (the average over the batch included).
-        direct: by t, the part of dL/dh_t that does not come through h_{t+1}, `(members, batch, H)`; 0 elsewhere.
+        direct: by t, the part of dL/dh_t that does not come through h_{t+1}, `(members, H, batch)`; 0 elsewhere.
     """
 
     loss: Tensor
@@ -82,13 +82,13 @@ def gradients(
     unrolled = unrolled.part(len(population), inputs.shape[1])
     unrolled.drive(inputs)
     unrolled.forward(population)
-    states = unrolled.hidden[:, 1:][:, scored]
+    states = unrolled.hidden[1:][scored].permute(1, 0, 3, 2).contiguous()
     loss, at_predictions = loss_and_gradient(likelihood, _read(population, states), targets)
     at_predictions = at_predictions.flatten(1, 2)
     gradient = population.like(torch.empty_like(population.weights))
     gradient.readout[..., :-1] = _products(at_predictions.mT, states.flatten(1, 2))
     gradient.readout[..., -1] = at_predictions.sum(1)
-    at_states = _products(at_predictions, population.readout[..., :-1]).unflatten(1, states.shape[1:3])
+    at_states = _products(at_predictions, population.readout[..., :-1]).unflatten(1, states.shape[1:3]).mT
     direct = dict(zip(range(1, unrolled.length + 1)[scored], at_states.unbind(1), strict=True))
     gradient.recurrent[:] = unrolled.backward(population, direct)
     return Gradients(loss, gradient, unrolled, direct)
@@ -112,9 +112,9 @@ def predict(population: Population, inputs: Tensor, scored: slice) -> Tensor:
         part = unrolled.part(members, piece.shape[1])
         part.drive(piece)
         part.forward(population)
-        kept.append(part.hidden[:, 1:][:, chosen])
+        kept.append(part.hidden[1:][chosen])
         part.carry()
-    return _read(population, torch.cat(kept, dim=1))
+    return _read(population, torch.cat(kept).permute(1, 0, 3, 2))
 
 
 def _read(population: Population, states: Tensor) -> Tensor:

@@ -22,7 +22,6 @@ COLUMNS = (
 
 def log_state_norms(state_gradient: Tensor) -> Tensor:
     """Log of the Euclidean norm of dL/dh_t over batch and units, `(T + 1, members)`; -inf where it is exactly 0."""
-    # A power of a huge or tiny norm is no number: row_norms looks after that.
     return row_norms(state_gradient.flatten(2)).log()
 
 

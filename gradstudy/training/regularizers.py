@@ -54,9 +54,12 @@ def omega(population: Population, found: Gradients, place: int, form: OmegaForm 
     Cost: one product of the steps with themselves (as dear as dL/dW_hh) and a few passes over the states.
     """
     unrolled, weight_hh = found.unrolled, population.weight_hh[place]
-    total, hidden = unrolled.state_gradient[1:, place], unrolled.hidden[place, 1:]
-    delta = through_nonlinearity(population.shape.cell, total, hidden, torch.empty_like(total))
-    back, norm = row_norms(unrolled.state_gradient[:-1, place]), row_norms(total)
+    gradient = unrolled.state_gradient[:, place].mT.contiguous()
+    delta = through_nonlinearity(
+        population.shape.cell, gradient[1:], unrolled.hidden[1:, place].mT, torch.empty_like(gradient[1:])
+    )
+    norm = row_norms(gradient)
+    back, norm = norm[:-1].clone(), norm[1:]
     for t in found.direct.keys() - {unrolled.length}:
         back[t] = row_norms(delta[t] @ weight_hh)
     counts = norm > 0 if form != "code" else norm >= BOUND**0.5

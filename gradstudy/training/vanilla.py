@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradstudy.training.population import Cell, Population
-from gradstudy.training.unrolled import Unrolled, pieces
+from gradstudy.training.unrolled import Unrolled
 
 _PHI: Mapping[str, Callable[..., Tensor]] = {
     "tanh": torch.tanh,
@@ -32,26 +32,21 @@ class Vanilla(Unrolled):
 
     def forward(self, population: Population) -> None:
         """States h_1 .. h_T from those at place 0."""
-        phi = _PHI[self.shape.cell]
-        weight = population.recurrent.mT.contiguous()
-        summed = torch.empty_like(self.state_gradient[0])
-        views = self.by_step
-        for driven, following in zip(views.driven[:-1], views.hidden[1:], strict=True):
-            torch.bmm(driven, weight, out=summed)
-            phi(summed, out=following)
+        phi, weight = _PHI[self.shape.cell], population.recurrent.contiguous()
+        driven, hidden, _ = self.by_step
+        for t in range(self.length):
+            phi(torch.bmm(weight, driven[t], out=self.delta), out=hidden[t + 1])
 
     def backward(self, population: Population, direct: Mapping[int, Tensor]) -> Tensor:
-        """delta_t = phi'(h_t) dL/dh_t, dL/dh_{t-1} = delta_t W_hh + what is lost there directly."""
-        cell, weight_hh = self.shape.cell, population.weight_hh.contiguous()
+        """delta_t = phi'(h_t) dL/dh_t, dL/dh_{t-1} = W_hh^T delta_t + what is lost there directly."""
+        cell, delta, back = self.shape.cell, self.delta, population.weight_hh.mT.contiguous()
+        driven, hidden, gradient = self.by_step
         total = torch.zeros_like(population.recurrent)
-        _, hidden, delta, gradient = self.by_step
         self.begin_backward(direct)
-        for piece in pieces(self.length):
-            for t in reversed(range(piece.start, piece.stop)):
-                through_nonlinearity(cell, gradient[t + 1], hidden[t + 1], delta[t - piece.start])
-                if t in direct:
-                    torch.baddbmm(direct[t], delta[t - piece.start], weight_hh, out=gradient[t])
-                else:
-                    torch.bmm(delta[t - piece.start], weight_hh, out=gradient[t])
-            self.add_weight_gradient(total, piece)
+        for t in reversed(range(self.length)):
+            through_nonlinearity(cell, gradient[t + 1], hidden[t + 1], delta)
+            torch.bmm(back, delta, out=gradient[t])
+            if t in direct:
+                gradient[t].add_(direct[t])
+            total.baddbmm_(delta, driven[t].mT)
         return total

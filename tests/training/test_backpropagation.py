@@ -84,7 +84,7 @@ def test_gradients_are_those_of_autograd(cell, likelihood, scored):
         torch.testing.assert_close(found.loss[place], loss, rtol=1e-13, atol=1e-13)
         torch.testing.assert_close(found.gradient.recurrent[place], by_weights, rtol=1e-11, atol=1e-15)
         torch.testing.assert_close(found.gradient.readout[place], by_readout, rtol=1e-11, atol=1e-15)
-        torch.testing.assert_close(found.unrolled.state_gradient[1:, place], by_state, rtol=1e-11, atol=1e-18)
+        torch.testing.assert_close(found.unrolled.state_gradient[1:, place].mT, by_state, rtol=1e-11, atol=1e-18)
 
 
 @pytest.mark.parametrize("cell", CELLS)

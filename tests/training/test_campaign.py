@@ -109,7 +109,7 @@ def test_an_interrupted_campaign_resumes_bit_for_bit(campaign, at, tmp_path, mon
     [
         ({"seed": 1}, "seed: 0 instead of 1"),
         ({"recipe": Recipe(batch=10)}, "recipe.batch: 20 instead of 10"),
-        ({"task": TemporalOrder(definition="earlier")}, "task.definition: 'code' instead of 'earlier'"),
+        ({"task": TemporalOrder(definition="derived")}, "task.definition: 'code' instead of 'derived'"),
         ({"members": arms(["SGD-C", "SGD-CR"], range(2), rate=0.06)}, "members.0.rate: 0.05 instead of 0.06"),
     ],
 )

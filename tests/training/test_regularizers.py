@@ -62,7 +62,7 @@ def test_omega_is_that_of_the_measurement(form, cell, scored):
 @pytest.mark.parametrize("cell", ["tanh", "relu", "sigmoid"])
 def test_the_derivative_holds_states_and_errors(form, cell):
     population, found, _, _ = found_in(cell)
-    a, h = found.unrolled.state_gradient[1:, 0].clone(), found.unrolled.hidden[0, 1:].clone()
+    a, h = found.unrolled.state_gradient[1:, 0].mT.clone(), found.unrolled.hidden[1:, 0].mT.clone()
     weight = population.weight_hh[0].clone()
     value, derivative = omega(population, found, 0, form)
     torch.testing.assert_close(value, written_out(cell, a, h, weight, form), rtol=1e-11, atol=0)
@@ -75,7 +75,7 @@ def test_the_derivative_holds_states_and_errors(form, cell):
 def test_the_codes_form_leaves_out_errors_below_its_bound():
     """Sigmoid networks of small weights: after some 7 links |dL/dh|^2 is below 1e-20."""
     population, found, _, _ = found_in("sigmoid", start="sigmoid")
-    a, h = found.unrolled.state_gradient[1:, 0].clone(), found.unrolled.hidden[0, 1:].clone()
+    a, h = found.unrolled.state_gradient[1:, 0].mT.clone(), found.unrolled.hidden[1:, 0].mT.clone()
     assert 0 < int((a.square().sum(-1) >= 1e-20).all(1).sum()) < LENGTH
     weight = population.weight_hh[0].clone().requires_grad_()
     expected = written_out("sigmoid", a, h, weight, "code")
@@ -89,7 +89,7 @@ def test_the_codes_form_leaves_out_errors_below_its_bound():
 def test_errors_whose_squares_underflow_still_count(form):
     """After 120 links of a sigmoid network dL/dh is 1e-200: its ratio of norms is a number like any other."""
     population, found, _, _ = found_in("sigmoid", start="sigmoid", length=120)
-    a, h = found.unrolled.state_gradient[1:, 0].clone(), found.unrolled.hidden[0, 1:].clone()
+    a, h = found.unrolled.state_gradient[1:, 0].mT.clone(), found.unrolled.hidden[1:, 0].mT.clone()
     assert 0 < float(a[0].abs().max()) < 1e-180
     rescaled = a / a.abs().amax(-1, keepdim=True)  # Omega does not depend on the length of a row
     value, _ = omega(population, found, 0, form)
