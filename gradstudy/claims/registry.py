@@ -12,6 +12,9 @@ from gradstudy.errors import UnknownClaimError
 
 MODULES = (
     "pascanu2013",
+    "pascanu2013surface",
+    "pascanu2013crossing",
+    "pascanu2013attractors",
     "gers2000",
     "neychev2019",
     "glorot2010",
@@ -25,6 +28,7 @@ MODULES = (
     "he2016",
     "veit2016",
     "neychev2019depth",
+    "neychev2019surface",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 
