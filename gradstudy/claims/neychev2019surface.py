@@ -117,7 +117,9 @@ CLAIMS = (
         statement="At the wall: a descent with norm clipping ends at a lower loss than one without.",
         setting=f"{_DESCENTS}, on either side. Clipped is a gradient of norm at least 1, to norm 1 (Algorithm 1 of "
         "Pascanu et al., their threshold). The number is the mean loss over the last 100 points of the plain descent, "
-        f"minus that of the clipped one from the same start; lower is by more than {WORSE:g}.",
+        f"minus that of the clipped one from the same start; lower is by more than {WORSE:g}. It is a mean of losses, "
+        "not of their logarithms: a plain descent that happens to be thrown to where the surface is smooth may come "
+        "nearer to 0 than the clipped one, which is still on its way along the wall.",
         region=Region(low=WORSE),
         replicate=_REPLICATE,
         measure=rescue,

@@ -175,7 +175,7 @@ CLAIMS = (
         setting=f"{_FIG_3}, w = 5; starts with |x₀| between 2 and 5 on the side of the attractor that vanishes. The "
         "number is the power with which the largest |dx_T/db| within 0.1 of the fold grows from T = 200 to 400, minus "
         "3, of the start where it differs most. An exponential at the rate 0.1 would show the power 29.",
-        region=Region(-0.05 * GHOST, 0.05 * GHOST),
+        region=Region(-0.15, 0.15),
         replicate="a drawn start x₀ at one of the folds",
         measure=ghost_gap,
         controls=controls(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from gradstudy.measure.bisection import neighbours
 from gradstudy.measure.one_unit import Values, final_state, log_start_derivative
 from gradstudy.models.randomness import generator
 from gradstudy.theory.one_unit import boundary_bias, rate_per_decade
@@ -68,13 +69,7 @@ def start_boundary(weight: Values, bias: Values) -> Values:
     """The start above which a unit goes to its upper attractor, by bisection to the last bit; two attractors needed."""
     low, high = np.full_like(bias, -10.0), np.full_like(bias, 10.0)
     middle = (final_state(weight, bias, low, _SETTLED) + final_state(weight, bias, high, _SETTLED)) / 2
-    while True:
-        start = (low + high) / 2
-        split = (start > low) & (start < high)
-        if not split.any():
-            return high
-        above = final_state(weight, bias, start, _SETTLED) > middle
-        low, high = np.where(split & ~above, start, low), np.where(split & above, start, high)
+    return neighbours(low, high, lambda start: final_state(weight, bias, start, _SETTLED) > middle)[1]
 
 
 def _linear_rate(rate: Values, steps: int) -> Values:

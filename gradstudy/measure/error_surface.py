@@ -6,7 +6,7 @@ x_0 = 0.5 and d = 0.7.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,3 +87,21 @@ def surface_map(weights: Values, biases: Values, steps: int = 50) -> pd.DataFram
     error = (expit(final_state(w, b, START, steps)) - TARGET) ** 2
     log_error = np.log10(np.maximum(error, 1e-30))
     return pd.DataFrame({"w": w.ravel(), "b": b.ravel(), "log10_error": log_error.ravel()}).round(4)
+
+
+def grid_maxima(sides: Sequence[int], steps: int = 50) -> pd.DataFrame:
+    """The largest gradient on grids of w in 0 .. 7 and b in -4 .. 1: an artefact, which grows with the grid.
+
+    Returns:
+        One row a grid: `points` a side; `largest` norm of the gradient, at `w`, `b`; `median` norm.
+
+    Cost: a recursion over all points of each grid.
+    """
+    rows = []
+    for points in sides:
+        w, b = np.meshgrid(np.linspace(0, 7, points), np.linspace(-4, 1, points), indexing="ij")
+        gradient = error_and_gradient(w, b, steps)[1]
+        norms = np.hypot(gradient[..., 0], gradient[..., 1])
+        top = np.unravel_index(norms.argmax(), norms.shape)
+        rows.append([points, norms[top], w[top], b[top], np.median(norms)])
+    return pd.DataFrame(rows, columns=["points", "largest", "w", "b", "median"])

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gradstudy.measure.bisection import neighbours
 from gradstudy.measure.error_surface import START, Local, Surface, error_surface
 from gradstudy.measure.one_unit import Numbers, Values, final_state
 from gradstudy.theory.one_unit import slope
 
 _SETTLED = 1000  # links after which a unit is near its attractor
 _ASIDE = 0.1  # distance in b of the points off the wall
-_ACROSS = np.logspace(-14, -1, 105)
+_ACROSS = np.logspace(-14, -1, 209)
 
 
 def basin_boundary(weights: Numbers, start: float = START) -> tuple[Values, Values]:
@@ -39,13 +40,7 @@ def basin_boundary(weights: Numbers, start: float = START) -> tuple[Values, Valu
     w = np.atleast_1d(np.asarray(weights, dtype=float))
     low, high = -w, np.zeros_like(w)
     middle = (final_state(w, low, start, _SETTLED) + final_state(w, high, start, _SETTLED)) / 2
-    while True:
-        bias = (low + high) / 2
-        split = (bias > low) & (bias < high)
-        if not split.any():
-            return low, high
-        above = final_state(w, bias, start, _SETTLED) > middle
-        low, high = np.where(split & ~above, bias, low), np.where(split & above, bias, high)
+    return neighbours(low, high, lambda bias: final_state(w, bias, start, _SETTLED) > middle)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,26 +53,30 @@ def descents_at_the_wall(surface: pd.DataFrame, along: pd.DataFrame, paths: pd.D
         figure.colorbar(mesh, ax=axes, label="log₁₀ error after 50 steps", extend="both")
     ends = paths.sort_values("update").groupby(["arm", "start"]).last()
     said = "; ".join(
-        f"{arm}: "
-        + " and ".join(f"{row['error']:.1g} at (w, b) = ({row['w']:.3g}, {row['b']:.3g})" for _, row in part.iterrows())
+        f"{arm} "
+        + " and ".join(f"{row['error']:.1g} at ({row['w']:.3g}, {row['b']:.3g})" for _, row in part.iterrows())
         for arm, part in ends.groupby(level="arm")
     )
+    plain = ends.loc["plain"]
+    lost = ~(
+        plain["w"].between(*surface["w"].agg(["min", "max"])) & plain["b"].between(*surface["b"].agg(["min", "max"]))
+    )
     longest = paths[paths["arm"] == "plain"].groupby("start")["gradient_norm"].max()
+    met = " and ".join(f"{value:,.0f}" for value in longest)
     return Drawing(
         figure,
-        f"Two descents of {int(paths['update'].max())} updates each (circles: starts, crosses: ends; learning rate "
-        f"{paths['learning_rate'].iloc[0]:g}) on the error surface of one sigmoid unit that runs for 50 steps. The "
-        "dashed line is the wall, where the start 0.5 crosses the boundary between two basins; below it the error is "
-        "high. Both bounce along the wall; the plain ones meet gradients of norm "
-        + " and ".join(f"{value:,.0f}" for value in longest)
-        + f" and are thrown off the map. Errors at the end: {said}. n = 2 starts, an illustration.",
+        f"Descents of {int(paths['update'].max())} updates from n = {len(plain)} starts (circles: starts, crosses: "
+        f"ends; learning rate {paths['learning_rate'].iloc[0]:g}) on the error surface of one sigmoid unit that runs "
+        "for 50 steps. The dashed line is the wall, where the start 0.5 crosses the boundary between two basins; "
+        f"below it the error is high. The plain ones meet gradients of norm {met}; {lost.sum()} of them are thrown "
+        f"off the map, straight lines that leave it. Error at the end, at (w, b): {said}. An illustration.",
         "Two maps of the error over weight and bias with a sharp edge along a falling line; on the left, paths that "
-        "zigzag along the edge and leave the map by long straight lines; on the right, paths that follow the edge to "
-        "its upper left end, where the error is small.",
+        "zigzag along the edge and leave the map by long straight lines; on the right, paths that follow the edge "
+        "upwards to the left, to where the error is small.",
     )
 
 
-def gradient_and_curvature_at_the_wall(along: pd.DataFrame, across: pd.DataFrame) -> Drawing:
+def gradient_and_curvature_at_the_wall(along: pd.DataFrame, across: pd.DataFrame, grids: pd.DataFrame) -> Drawing:
     """Gradient and curvature along the wall and across it."""
     curves = (("log_gradient", "|g|", style.BLUE), ("log_curvature", "|vᵀHv|", style.VERMILLION))
     with style.context():
@@ -93,16 +97,19 @@ def gradient_and_curvature_at_the_wall(along: pd.DataFrame, across: pd.DataFrame
         axes[1].legend(loc="lower left")
     top = across.loc[across["log_gradient"].idxmax()]
     wall = along[along["place"] == "high"].iloc[-1]
+    met = ", ".join(f"{row['largest']:.0f} with {row['points']:.0f} points a side" for _, row in grids.iterrows())
     gradient, curvature, peak = (
         f"10^{value / DECADE:.1f}" for value in (wall["log_gradient"], wall["log_curvature"], top["log_gradient"])
     )
     return Drawing(
         figure,
         "Norm of the gradient g of the error after 50 steps, and curvature vᵀHv along it (v = g / |g|). Left: along "
-        f"the wall, and at the same weights 0.1 above it in b; at w = {wall['w']:g} the gradient is {gradient} and the "
-        f"curvature {curvature}. Right: on a line across it at w = {across['w'].iloc[0]:g}. The gradient is largest, "
-        f"{peak}, {abs(top['offset']):.1g} beside it; there the curvature passes through 0 (the notch), as it must at "
-        "a maximum, and explodes with opposite signs on either side of that place. Deterministic.",
+        f"the wall, and at the same weights 0.1 above it in b; at w = {wall['w']:g} the gradient is {gradient} and "
+        f"the curvature {curvature}. Right: on a line across it at w = {across['w'].iloc[0]:g}. The gradient is "
+        f"largest, {peak}, {abs(top['offset']):.1g} beside it; there the curvature passes through 0 (the notch), as "
+        "it must at a maximum, and explodes with opposite signs on either side of that place; the notch of the "
+        "gradient, above the wall, is where the error is 0. A grid misses all this: the largest gradient on one over "
+        f"w in 0 to 7 and b in −4 to 1 is {met}. Deterministic.",
         "Two panels of curves; along the wall the curvature rises twice as steeply as the gradient while both stay "
         "flat off it; across it both are constant near the wall and fall off at a distance of about a hundred "
         "thousandth.",
@@ -137,9 +144,9 @@ def bifurcations_and_boundaries(sweep: pd.DataFrame, equilibria: pd.DataFrame) -
     return Drawing(
         figure,
         f"One sigmoid unit with w = {weight:g} after {steps} steps from four starts, as the bias is swept over "
-        f"{sweep['b'].nunique()} values. Dashed lines: the two bifurcations. Starts at −3 and 3 cross one of them "
-        "without any notice, and at the other the attractor they were at vanishes: a hump. Starts 0 and 0.5 jump "
-        "where they cross the boundary between the basins (the saddle), where nothing bifurcates; there the "
+        f"{sweep['b'].nunique()} values. Dashed lines: the two bifurcations. The outermost starts cross one of them "
+        "without any notice, and at the other the attractor they were at vanishes: a hump. The starts between them "
+        "jump where they cross the boundary between the basins (the saddle), where nothing bifurcates; there the "
         f"derivative is {said} (stars), of which the sweep shows {grid}. Deterministic.",
         "Upper panel: states against bias, an S-shaped curve of fixed points and four staircase curves that jump at "
         "different biases between the two dashed lines or just beyond them. Lower panel: their derivatives, with "
@@ -217,9 +224,10 @@ def rates_at_attractors(attractors: pd.DataFrame) -> Drawing:
         f"Autonomous tanh networks, n = {len(kept)} independent draws; one mark a network. Left: of those that "
         "converged to a fixed point or a cycle, the rate of the gradient against log ρ / p, the period map's spectral "
         "radius ρ over its period p. Right: rates by what a network converged to. Networks without a period whose "
-        f"twins, started 1e-9 apart, stay together (quasi-periodic motion) have rates of {together.abs().max():.1g} "
-        "at most in size: there the gradient neither vanishes nor explodes. Chaotic ones explode, at "
-        f"{chaotic.min():.2f} to {chaotic.max():.2f} nats per link. {outside} networks lie left of the right panel.",
+        "twins, set out 1e-9 beside them, stay together (quasi-periodic motion) have rates of "
+        f"{together.abs().max():.1g} at most in size: there the gradient neither vanishes nor explodes. In chaotic "
+        f"ones it grows by {chaotic.min():.2f} to {chaotic.max():.2f} nats per link. {outside} networks lie left of "
+        "the right panel.",
         "Left: marks on the diagonal. Right: four rows of marks; fixed points and cycles lie left of zero, "
         "quasi-periodic networks on zero, chaotic ones right of it.",
     )
@@ -281,7 +289,7 @@ def with_and_without_clipping(descents: pd.DataFrame) -> Drawing:
             ax.set_yscale("log")
         axes[0].set_xlabel("loss at the start")
         axes[0].set_ylabel("loss after the first too long step")
-        axes[0].legend(fontsize=6.5, title="descents from")
+        axes[0].legend(fontsize=6.5, title="descents from", title_fontsize=6.5)
         axes[1].set_xlabel("loss at the end, clipped")
         axes[1].set_ylabel("loss at the end, plain")
     return Drawing(

@@ -56,15 +56,16 @@ import gradstudy as gs
 
 # %%
 if experiment == "maps":
-    from gradstudy.measure.error_surface import surface_map
+    from gradstudy.measure.error_surface import grid_maxima, surface_map
     from gradstudy.measure.fold_crossing import bias_sweep, equilibria
     from gradstudy.measure.wall import across_wall, along_wall
 
-    biases = np.linspace(-3.0, -2.0, 401)
-    gs.record("surface", surface_map(np.linspace(3.5, 7.0, 106), np.linspace(-4.2, -1.2, 101)))
+    biases = np.linspace(-3.0, -2.0, 201)
+    gs.record("surface", surface_map(np.linspace(3.5, 7.0, 88), np.linspace(-4.2, -1.2, 76)))
+    gs.record("grids", grid_maxima([100, 200, 400]))
     gs.record("along", along_wall(np.linspace(4.3, 7.0, 55)))
     gs.record("across", across_wall(weight))
-    gs.record("sweep", bias_sweep(weight, [-3.0, 0.0, 0.5, 3.0], 50, biases))
+    gs.record("sweep", bias_sweep(weight, [-3.0, -0.3, 0.5, 3.0], 50, biases))
     gs.record("equilibria", equilibria(weight, biases))
 
 # %%

@@ -59,7 +59,7 @@ def test_chaotic_networks_explode():
     assert verdict("P9b", chaotic(0.2, 0.25, 0.22)) == Verdict.SUPPORTED
     assert verdict("P9b", chaotic(0.015, 0.0151)) == Verdict.SUPPORTED
     assert verdict("P9b", chaotic(0.005, 0.0051)) == Verdict.REFUTED
-    assert verdict("P9b", chaotic(0.2, 0.25, separation=1e-8)) == Verdict.INCONCLUSIVE  # twins together: no chaos
+    assert verdict("P9b", chaotic(0.2, 0.25, separation=1e-7)) == Verdict.INCONCLUSIVE  # twins together: no chaos
     assert verdict("P9b", chaotic(0.2, math.nan)) == Verdict.INCONCLUSIVE
     (estimate,) = find("P9b").measure(
         {"attractors": pd.concat([chaotic(0.2, 0.3)["attractors"], attractors(settled(0.0))["attractors"]])}

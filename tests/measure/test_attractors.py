@@ -14,7 +14,7 @@ import torch
 from scipy.optimize import brentq
 
 import gradstudy as gs
-from gradstudy.measure.attractors import Watch, attractors, expanding_maps, log_radius
+from gradstudy.measure.attractors import Watch, attractors, expanding_maps, log_radius, period
 from gradstudy.models.networks import Family, draw_network
 from gradstudy.models.randomness import generator
 
@@ -69,7 +69,34 @@ def test_planted_maps_have_their_rate_and_part():
     table = expanding_maps(0.02, 3, 2, WATCH, seed=0)
     np.testing.assert_allclose(table["rate"], 0.02, atol=1e-12)
     assert (table["period"] == 0).all()
-    assert (table["separation"] > 0.01).all()
+    assert (table["separation"] > 1e-6).all()
+
+
+def test_twins_part_on_a_chaotic_attractor_and_stay_together_on_a_torus():
+    chaotic = attractors(Family("tanh", "gaussian", 32, scale=4.0), 2, WATCH, seed=0)
+    assert (chaotic["period"] == 0).all()
+    assert chaotic["separation"].min() > 1e-2
+    assert chaotic["rate"].min() > 0.05
+    mild = attractors(Family("tanh", "gaussian", 8, scale=1.5), 5, WATCH, seed=1)
+    torus = mild[mild["period"] == 0]
+    assert len(torus) > 0
+    assert torus["separation"].max() < 1e-7
+    assert torus["rate"].abs().max() < 5e-3
+
+
+def test_a_rotation_by_an_irrational_angle_has_no_period():
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
+    states = [torch.tensor([0.1, 0.0], dtype=torch.float64)]
+    for _ in range(3000):
+        states.append(torch.tanh(1.5 * turn @ states[-1]))
+    assert period(torch.stack(states)[2000:]) == 0
+
+
+def test_a_period_is_the_first_return():
+    states = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 2.0]] * 50, dtype=torch.float64)
+    assert period(states) == 3
+    assert period(states[:3]) == 0
+    assert period(torch.zeros(5, 2, dtype=torch.float64)) == 1
 
 
 def test_more_networks_leave_the_first_ones():
