@@ -12,6 +12,9 @@ from gradstudy.errors import UnknownClaimError
 
 MODULES = (
     "pascanu2013",
+    "pascanu2013surface",
+    "pascanu2013crossing",
+    "pascanu2013attractors",
     "gers2000",
     "neychev2019",
     "glorot2010",
@@ -27,6 +30,7 @@ MODULES = (
     "neychev2019depth",
     "neychev2019products",
     "neychev2019weights",
+    "neychev2019surface",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 
