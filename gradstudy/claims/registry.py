@@ -12,6 +12,7 @@ from gradstudy.errors import UnknownClaimError
 
 MODULES = (
     "pascanu2013",
+    "pascanu2013temporal",
     "gers2000",
     "neychev2019",
     "glorot2010",
