@@ -15,6 +15,7 @@ MODULES = (
     "pascanu2013surface",
     "pascanu2013crossing",
     "pascanu2013attractors",
+    "pascanu2013temporal",
     "gers2000",
     "neychev2019",
     "glorot2010",
