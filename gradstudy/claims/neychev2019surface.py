@@ -91,7 +91,7 @@ def _landing_claim(identity: str, whence: str, side: str) -> Claim:
         kind="comparison",
         statement="At the wall: a gradient that is too big makes the step of SGD too big, and it lands in a bad "
         f"configuration, of high loss. Of descents that come {whence}.",
-        setting=f"{_DESCENTS}, on its side of {side} loss. {_THROWN} The lecture names no side, so it is asked of both.",
+        setting=f"{_DESCENTS}, on its side of {side} loss. {_THROWN} The lecture names no side: both are asked.",
         region=Region(low=HIGHER),
         replicate=_REPLICATE,
         measure=landing,
