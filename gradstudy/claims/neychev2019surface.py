@@ -82,33 +82,26 @@ _LANDING_CONTROLS = controls(
     *_HEIGHTS,
 )
 
+
+def _landing_claim(identity: str, whence: str, side: str) -> Claim:
+    return Claim(
+        id=identity,
+        source=_SOURCE,
+        source_status="read",
+        kind="comparison",
+        statement="At the wall: a gradient that is too big makes the step of SGD too big, and it lands in a bad "
+        f"configuration, of high loss. Of descents that come {whence}.",
+        setting=f"{_DESCENTS}, on its side of {side} loss. {_THROWN} The lecture names no side: both are asked.",
+        region=Region(low=HIGHER),
+        replicate=_REPLICATE,
+        measure=landing,
+        controls=_LANDING_CONTROLS,
+    )
+
+
 CLAIMS = (
-    Claim(
-        id="L3a",
-        source=_SOURCE,
-        source_status="read",
-        kind="comparison",
-        statement="At the wall: a gradient that is too big makes the step of SGD too big, and it lands in a bad "
-        "configuration, of high loss. Of descents that come along the valley.",
-        setting=f"{_DESCENTS}, on its side of small loss. {_THROWN}",
-        region=Region(low=HIGHER),
-        replicate=_REPLICATE,
-        measure=landing,
-        controls=_LANDING_CONTROLS,
-    ),
-    Claim(
-        id="L3b",
-        source=_SOURCE,
-        source_status="read",
-        kind="comparison",
-        statement="At the wall: a gradient that is too big makes the step of SGD too big, and it lands in a bad "
-        "configuration, of high loss. Of descents that come from the other side of the wall, where the loss is high.",
-        setting=f"{_DESCENTS}, on its side of high loss. {_THROWN} The lecture names no side, so it is asked of both.",
-        region=Region(low=HIGHER),
-        replicate=_REPLICATE,
-        measure=landing,
-        controls=_LANDING_CONTROLS,
-    ),
+    _landing_claim("L3a", "along the valley", "small"),
+    _landing_claim("L3b", "from the other side of the wall, where the loss is high", "high"),
     Claim(
         id="L5a",
         source=_SOURCE,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from gradstudy.claims.pascanu2013attractors import CHAOTIC
 from gradstudy.plot import style
@@ -24,6 +25,7 @@ FOLDS = {
     "surviving": ("bifurcation, other attractor", style.GREEN),
 }
 LEAST = 1e-12
+LOSSES = (0.02, 0.05, 0.1, 0.2, 0.5)
 
 
 def _of_the_grid(table: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +71,7 @@ def descents_at_the_wall(surface: pd.DataFrame, along: pd.DataFrame, paths: pd.D
         f"ends; learning rate {paths['learning_rate'].iloc[0]:g}) on the error surface of one sigmoid unit that runs "
         "for 50 steps. The dashed line is the wall, where the start 0.5 crosses the boundary between two basins; "
         f"below it the error is high. The plain ones meet gradients of norm {met}; {lost.sum()} of them are thrown "
-        f"off the map, straight lines that leave it. Error at the end, at (w, b): {said}. An illustration.",
+        f"off the map (the straight lines). Error at the end, at (w, b): {said}. An illustration.",
         "Two maps of the error over weight and bias with a sharp edge along a falling line; on the left, paths that "
         "zigzag along the edge and leave the map by long straight lines; on the right, paths that follow the edge "
         "upwards to the left, to where the error is small.",
@@ -191,7 +193,7 @@ def growth_with_length(crossings: pd.DataFrame, folds: pd.DataFrame) -> Drawing:
         "vanishes, the largest value near it grows as a power, T³; where the start was drawn to the other one it does "
         f"not grow at all (n = {places} starts at each of two bifurcations; bands narrower than the lines). Crossings "
         "are found by bisection in up to some 500 bits; deterministic.",
-        "Left: three straight lines that rise to between 40 and 100 powers of ten at 400 steps, above two curves that "
+        "Left: three straight lines that rise by tens of powers of ten, above two curves that "
         "stay near zero. Right: the two on another scale, one a rising straight line, one flat.",
     )
 
@@ -287,6 +289,10 @@ def with_and_without_clipping(descents: pd.DataFrame) -> Drawing:
             ax.plot(line, line, color=style.BLACK, linewidth=0.8)
             ax.set_xscale("log")
             ax.set_yscale("log")
+        for axis in (axes[0].xaxis, axes[0].yaxis):
+            axis.set_major_locator(FixedLocator(LOSSES))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
         axes[0].set_xlabel("loss at the start")
         axes[0].set_ylabel("loss after the first too long step")
         axes[0].legend(fontsize=6.5, title="descents from", title_fontsize=6.5)
@@ -295,8 +301,8 @@ def with_and_without_clipping(descents: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         _landing_in_words(kept),
-        "Left: two clouds, the descents from the valley above the diagonal, those from the plateau mostly below it. "
-        "Right: most marks lie far above the diagonal, in horizontal bands at losses of 0.09 and 0.49.",
+        "Left: horizontal bands at two losses, far above the diagonal for starts of small loss. Right: most marks lie "
+        "far above the diagonal, in horizontal bands at the same two losses.",
     )
 
 
