@@ -55,7 +55,8 @@ def spread_of_products(spreads: pd.DataFrame) -> Drawing:
         f"{longest[width, 'tied', False]:.0f} against {longest[width, 'independent', False]:.1f} nats at n = {width}"
         for width in widths
     ]
-    own = " If every matrix is divided by its own spectral radius ρ, it hardly grows." * kept["unit_radius"].any()
+    fixed = bool(kept["unit_radius"].any())
+    own = " If every matrix is divided by its own spectral radius ρ, it hardly grows." if fixed else ""
     return Drawing(
         figure,
         f"Standard deviation over draws of log |Pv| for products P of T Gaussian matrices, mean over "
