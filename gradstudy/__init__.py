@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "measure.product_spectrum": ["product_spectrum"],
         "measure.steps_in_the_past": ["steps_in_the_past"],
         "measure.temporal_components": ["temporal_components"],
-        "records": ["record"],
+        "records": ["checkpoint_path", "record"],
         "study.load": ["load"],
     },
 )

@@ -137,6 +137,13 @@ class StorageError(GradstudyError, OSError):
     """The disk is full, read-only, or took only part of a file."""
 
 
+# Tasks
+
+
+class LengthError(GradstudyError, ValueError):
+    """Sequences too short for the positions that their task needs, or longer than any in the data."""
+
+
 # Data
 
 

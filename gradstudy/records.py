@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_VARIABLE = "GRADSTUDY_RUN"
+CHECKPOINTS = "checkpoints"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 _STORAGE_CAUSES = {
@@ -57,6 +58,22 @@ def record(name: str, value: object) -> None:
     if folder:
         _keep(Path(folder) / "records", name, value)
     _show(value)
+
+
+def checkpoint_path(name: str) -> Path | None:
+    """Where a long computation of a study's notebook may keep its state, so that an interrupted run can go on from it.
+
+    The file is there for the next attempt at the same run, unless the run ended well or gradstudy's code has changed
+    since. What writes it must write it whole (`write_atomic`).
+
+    Args:
+        name: of the file.
+
+    Returns:
+        A path in the run's folder; None outside a run, where nothing is kept.
+    """
+    folder = os.environ.get(RUN_VARIABLE)
+    return Path(folder) / CHECKPOINTS / name if folder else None
 
 
 def read_table(path: Path) -> pd.DataFrame:

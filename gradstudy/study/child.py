@@ -20,6 +20,7 @@ from typing import Any
 
 from gradstudy.errors import StorageError
 from gradstudy.records import RUN_VARIABLE
+from gradstudy.study.checkpoints import drop
 from gradstudy.study.ledger import write_entry
 from gradstudy.study.outcome import Failure, Outcome
 
@@ -46,6 +47,8 @@ def main() -> int:
     details = {"evidence": evidence, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
     try:
         write_entry(folder, request, outcome, {**details, "attempt": request["attempt"]})
+        if outcome.status == "ok":
+            drop(folder)
     except StorageError as error:
         tell({"outcome": Outcome("failed", Failure.of_error(error)).as_json()})
         return 1

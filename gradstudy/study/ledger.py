@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradstudy.records import storage_error, write_atomic
+from gradstudy.records import CHECKPOINTS, storage_error, write_atomic
+from gradstudy.study import checkpoints
 from gradstudy.study.evidence import Present, changes
 from gradstudy.study.outcome import Outcome
 
@@ -101,12 +102,16 @@ def state(folder: Path, present: Present) -> State:
 
 
 def prepare(folder: Path) -> int:
-    """Make a run's folder ready and return the number of this attempt; what was there is moved to `attempts/<n>`."""
+    """Make a run's folder ready and return the number of this attempt.
+
+    What was there is moved to `attempts/<n>`, but for checkpoints that this attempt may go on from.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         earlier = [int(path.name) for path in (folder / ATTEMPTS).glob("*") if path.name.isdigit()]
         attempt = max(earlier, default=0) + 1
-        left = [path for path in folder.iterdir() if path.name != ATTEMPTS]
+        checkpoints.hand_over(folder)
+        left = [path for path in folder.iterdir() if path.name not in (ATTEMPTS, CHECKPOINTS)]
         if left:
             _move(left, folder / ATTEMPTS / str(attempt))
             attempt += 1

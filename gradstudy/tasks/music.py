@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from scipy.io import loadmat
 from torch import Tensor, nn
 
-from gradstudy.errors import CorruptDataError
+from gradstudy.errors import CorruptDataError, LengthError
 from gradstudy.tasks.datasets import fetch
+from gradstudy.tasks.scoring import Scored
+from gradstudy.tasks.task import Likelihood
 
 Split = Literal["train", "valid", "test"]
 KEYS = 88
@@ -30,7 +32,7 @@ class PianoRolls:
 
     name: str
     split: Split
-    sequences: tuple[np.ndarray, ...]
+    sequences: tuple[np.ndarray, ...] = field(repr=False)
 
     def windows(self, length: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Random windows as inputs and next-chord targets, each `(length, count, 88)`, float64.
@@ -38,11 +40,16 @@ class PianoRolls:
         Windows are drawn uniformly over all places where `length + 1` chords follow each other.
 
         Raises:
-            ValueError: no sequence is long enough.
+            LengthError: no sequence is long enough.
         """
         places = np.array([max(len(sequence) - length, 0) for sequence in self.sequences])
         if not places.any():
-            raise ValueError(f"no sequence of {self.name} ({self.split}) has {length + 1} chords; use shorter windows")
+            raise LengthError(
+                f"windows of {length} chords of {self.name} ({self.split})",
+                needed=f"at most {max(map(len, self.sequences)) - 1}, the longest sequence but its last chord",
+                why="every chord of a window needs one that follows it",
+                remedy="use shorter windows",
+            )
         ends = places.cumsum()
         drawn = torch.randint(int(ends[-1]), (count,), generator=generator).numpy()
         which = np.searchsorted(ends, drawn, side="right")
@@ -75,36 +82,34 @@ def piano_rolls(name: str, split: Split) -> PianoRolls:
     return PianoRolls(name, split, sequences)
 
 
-def negative_log_likelihood(logits: Tensor, targets: Tensor) -> Tensor:
-    """NLL of the chords in nats, summed over the 88 keys, averaged over steps and sequences."""
-    return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(-1).mean()
-
-
 @dataclass(frozen=True, eq=False)
-class NextChord:
+class NextChord(Scored):
     """The task of predicting every next chord of piano rolls.
+
+    It is scored by its likelihood alone: in nats a chord, summed over the 88 keys. There is no rule by which a sequence
+    would be right, as music cannot be predicted exactly.
 
     Args:
         rolls: one split of a data set.
     """
 
     rolls: PianoRolls
-    input_size: int = KEYS
-    output_size: int = KEYS
+
+    input_size: ClassVar[int] = KEYS
+    output_size: ClassVar[int] = KEYS
+    likelihood: ClassVar[Likelihood] = "bernoulli"
+    shortest: ClassVar[int] = 1
+
+    def scored(self, length: int) -> slice:
+        """All steps."""
+        return slice(0, length)
 
     def draw(self, length: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Windows and their next chords; see `PianoRolls.windows`."""
+        self.check(length)
         return self.rolls.windows(length, count, generator)
 
-    def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """NLL in nats a chord, averaged over all steps."""
-        return negative_log_likelihood(predictions, targets)
-
-    def last_loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """E_T: the NLL of the chord after the last step alone."""
-        return negative_log_likelihood(predictions[-1], targets[-1])
-
-    def trivial_loss(self) -> float:
+    def trivial_loss(self, length: int) -> float:
         """NLL of the best constant prediction, each key's frequency in this split; nats a chord."""
         frequency = torch.from_numpy(np.concatenate(self.rolls.sequences).mean(axis=0))
         return float(nn.functional.binary_cross_entropy(frequency, frequency, reduction="sum"))

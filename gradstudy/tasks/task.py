@@ -11,7 +11,9 @@ from torch import Tensor
 class Task(Protocol):
     """Sequences with targets, and what is lost by predictions read from a recurrent network's outputs.
 
-    Sequences are time-major, predictions `(time, batch, output_size)`, one a step.
+    Sequences are time-major, predictions `(time, batch, output_size)`, one a step. All sequences of a draw have one
+    length; where a paper draws the length, whoever trains draws it, once a batch. Sequences are independent of each
+    other, so the batches of many networks can be drawn at once and split.
     """
 
     @property
@@ -23,7 +25,11 @@ class Task(Protocol):
         """Predictions a step."""
 
     def draw(self, length: int, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """`count` sequences `(length, count, input_size)`, float64, and their targets."""
+        """`count` sequences `(length, count, input_size)`, float64, and their targets.
+
+        Raises:
+            LengthError: the task needs more steps.
+        """
 
     def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """The loss that is trained, a scalar, averaged over sequences."""
@@ -31,8 +37,12 @@ class Task(Protocol):
     def last_loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """E_T, the loss at the last step alone, a scalar, averaged over sequences."""
 
-    def trivial_loss(self) -> float:
-        """What the best constant prediction loses."""
+    def trivial_loss(self, length: int) -> float:
+        """Expected loss of the best predictions that do not see the sequence, but may differ from step to step.
+
+        Args:
+            length: of the sequences; it matters where only some of the scored steps can be known blindly.
+        """
 
 
 Likelihood = Literal["categorical", "gaussian", "bernoulli"]
@@ -40,7 +50,7 @@ Likelihood = Literal["categorical", "gaussian", "bernoulli"]
 
 
 class ScoredTask(Task, Protocol):
-    """A task whose loss is a standard one at some of the steps, and that counts right and wrong sequences.
+    """A task whose loss is a standard one at some of the steps.
 
     Targets are `(scored steps, count)` class indices (categorical), else `(scored steps, count, output_size)`, float64.
     The loss is in nats or squared units: summed over outputs, averaged over scored steps and sequences.
@@ -57,6 +67,10 @@ class ScoredTask(Task, Protocol):
     def scored(self, length: int) -> slice:
         """The steps whose predictions are scored, of a sequence of that length."""
 
+
+class SolvableTask(ScoredTask, Protocol):
+    """A scored task with a success rule, by which a sequence is right or wrong."""
+
     def wrong(self, predictions: Tensor, targets: Tensor) -> Tensor:
         """Which sequences count as wrong, `(count,)` bool, by the task's own success rule.
 
@@ -65,5 +79,8 @@ class ScoredTask(Task, Protocol):
             targets: as drawn.
         """
 
-    def trivial_error(self) -> float:
-        """Share of sequences that the best constant prediction gets wrong."""
+    def trivial_error(self, length: int) -> float:
+        """Expected share of sequences that the best predictions that do not see the sequence get wrong.
+
+        Best by this rule, which may be other predictions than those with the least loss.
+        """

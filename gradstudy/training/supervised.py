@@ -115,6 +115,5 @@ def _subject(network: Network, head: nn.Linear, task: Task, test: tuple[Tensor, 
         loss = task.loss(head(states), targets).item()
     last = states[-1:].requires_grad_()
     (gradient,) = torch.autograd.grad(task.last_loss(head(last), targets), last)
-    return Subject(
-        network, inputs, start, gradient[0], lambda output: task.loss(head(output), targets), loss, task.trivial_loss()
-    )
+    trivial = task.trivial_loss(len(inputs))
+    return Subject(network, inputs, start, gradient[0], lambda output: task.loss(head(output), targets), loss, trivial)

@@ -21,7 +21,7 @@ import gradstudy as gs
 # %% tags=["parameters"]
 seed: int = 0
 gain: float = 1.0
-mood: Literal["good", "raise", "kill", "exit", "leave", "sleep", "no-data", "wander", "full"] = "good"
+mood: Literal["good", "raise", "kill", "exit", "leave", "sleep", "no-data", "wander", "full", "twice"] = "good"
 
 # %%
 if mood == "raise":
@@ -42,6 +42,13 @@ if mood == "wander":
     os.chdir("/")
 if mood == "full":
     gs.record("large", ["x" * 1000] * 2000)
+if mood == "twice":
+    path = gs.checkpoint_path("half")
+    if path.is_file():
+        gs.record("half", path.read_text())
+    else:
+        path.write_text("done before")
+        os.kill(os.getpid(), 9)
 
 # %%
 print("seed", seed)
