@@ -25,6 +25,7 @@ MODULES = (
     "he2016",
     "veit2016",
     "neychev2019depth",
+    "bengio1994",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 

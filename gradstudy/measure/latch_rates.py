@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gradstudy.chains.time import time_chain
@@ -52,8 +52,8 @@ def identity(walk: Walk, *, slip: float = 0.0) -> pd.DataFrame:
         slip: planted: each link hands back e^slip times its gradient.
 
     Returns:
-        One row a trajectory: `weight`, `noise`, `trajectory`, `links`; `log_derivative`, of autograd, in nats; `gap`:
-        log of autograd's derivative over the product, and `rounding`, a bound on what of it float64 can make.
+        One row a trajectory: `weight`, `trajectory`; `log_derivative`, of autograd, in nats; `gap`: log of autograd's
+        derivative over the product, and `rounding`, a bound on what of it float64 can make.
     """
     rows = []
     for index, weight in enumerate(walk.weights):
@@ -84,8 +84,8 @@ def rates(walk: Walk, *, excess: float = 0.0) -> pd.DataFrame:
         excess: planted: the gradient's rate is 1 + excess times what it should be.
 
     Returns:
-        One row a trajectory: `weight`, `noise`, `trajectory`, `links`; `rate`: log |dx_T/dx_0| / links; `predicted`:
-        log w (1 - x^2) at the attractor, with noise its mean under the stationary law; nats per link.
+        One row a trajectory: `weight`, `trajectory`; `rate`: log |dx_T/dx_0| / links; `predicted`: log w (1 - x^2) at
+        the attractor, with noise its mean under the stationary law; nats per link.
     """
     rows = []
     for index, weight in enumerate(walk.weights):
@@ -181,7 +181,7 @@ def _run(x: Tensor, drives: Tensor) -> Tensor:
     return x
 
 
-def _inside(weight: float, x: Tensor, drives: Tensor) -> Float[Tensor, " rows"]:
+def _inside(weight: float, x: Tensor, drives: Tensor) -> Bool[Tensor, " rows"]:
     """Whether |a_t| stays beyond the border of Gamma, to rounding, under these inputs."""
     border = math.tanh(bengio1994.gamma_border(weight)) * (1 - 1e-12)
     inside = x[:, 0] >= border
@@ -192,8 +192,8 @@ def _inside(weight: float, x: Tensor, drives: Tensor) -> Float[Tensor, " rows"]:
 
 
 def _frame(walk: Walk, weight: float, columns: dict[str, Tensor]) -> pd.DataFrame:
-    design = {"weight": weight, "noise": walk.noise, "trajectory": range(walk.trajectories), "links": walk.links}
-    return pd.DataFrame({**design, **{name: value.flatten().numpy() for name, value in columns.items()}})
+    values = {name: value.flatten().numpy() for name, value in columns.items()}
+    return pd.DataFrame({"weight": weight, "trajectory": range(walk.trajectories), **values})
 
 
 def _against(shape: tuple[int, ...], stream: torch.Generator) -> Tensor:

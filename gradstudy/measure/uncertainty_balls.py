@@ -32,7 +32,8 @@ def balls(weights: Sequence[float], random: int, *, border: float = 1.0, links: 
 
     Returns:
         One row a ball: `weight`, `side`; `place`: a_0 over the border it was sorted by; `radius`; `growth`: log of the
-        largest over the first radius, over all iterates, nats; `links_grown`: the iterate at which it is the largest.
+        largest over the first radius, over all iterates, nats; `links_grown`: the iterate at which it is the largest;
+        `last`: log of the last radius over the first, nats.
     """
     rows = []
     for index, weight in enumerate(weights):
@@ -52,12 +53,12 @@ def ball_paths(weights: Sequence[float], places: Sequence[float], share: float, 
 
     Args:
         weights: w > 1.
-        places: a_0 over the border of Gamma.
+        places: a_0 over the border of Gamma, neither 1 nor 0.
         share: the radius over the distance to the border, or to 0.
         links: iterates.
 
     Returns:
-        One row an iterate: `weight`, `place`, `t`, `log_radius` (of the ball over the first radius, nats), `centre`: a_t.
+        One row an iterate: `weight`, `place`, `t`; `log_radius`: log of the radius over the first, nats; `centre`: a_t.
     """
     found = []
     for weight in weights:
@@ -109,4 +110,5 @@ def _row(weight: float, side: str, place: float, path: np.ndarray) -> dict[str, 
         "radius": float(path[0]),
         "growth": math.log(path[largest] / path[0]),
         "links_grown": largest,
+        "last": math.log(path[-1] / path[0]) if path[-1] > 0 else -math.inf,
     }

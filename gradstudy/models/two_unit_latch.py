@@ -21,14 +21,14 @@ class TwoUnitLatch:
     """a_t = W tanh(a_{t-1}) + b + u_t with two attractors, and inputs that alternate between two values.
 
     W = [[1.6, 4.5], [-1.4, -0.9]], b = (4.5, -13). Without inputs unit 2 is held at -1 by its bias, and what is left of
-    unit 1 is the minimal latch a_1 = 1.6 tanh(a_1) exactly, since 4.5 - 4.5 = 0: two attractors, one a bit. The inputs
-    b + u_t = (0.4, 2.6), (-0.5, 1.6), ... wake unit 2. These numbers were found by random search and hill climbing for a
-    latch whose driven states all lie in Gamma by their eigenvalues and whose gradient grows nevertheless.
+    unit 1 is the minimal latch a_1 = 1.6 tanh(a_1), since 4.5 - 4.5 = 0: two attractors, one a sign of the bit. Inputs
+    with b + u_t = (0.4, 2.6), (-0.5, 1.6), ... wake unit 2. The numbers were found by random search and hill climbing,
+    for a latch whose driven states all lie in Gamma by their eigenvalues and whose gradient grows nevertheless.
 
     Args:
         spread: relative standard deviation of the entries of W about these, so that draws differ.
-        coupling: planted: factor on the two off-diagonal entries of W and on the bias of unit 1 that cancels one; at 0
-            W is diagonal, hence normal, and so is every Jacobian.
+        coupling: planted: factor on the off-diagonal entries of W, and on the bias that cancels one of them; at 0 W is
+            diagonal, hence normal, and so is every Jacobian.
         drive: planted: factor on u_t; at 0 the latch is left to itself.
     """
 

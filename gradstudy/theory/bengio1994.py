@@ -1,12 +1,12 @@
 """The minimal latch of Bengio, Simard and Frasconi (1994): a_t = w tanh(a_{t-1}) + u_t, one unit that keeps one bit.
 
 For w > 1 and no input there are two attractors, one a sign, and 0 is unstable between them. M(a) = w tanh(a) has the
-derivative w (1 - x^2) with x = tanh(a), which is also that of x_t by x_{t-1} at the *new* x. Where it is below 1 the map
-contracts, and all later iterates with it: this is the reduced attracting set Gamma, |a| > artanh sqrt(1 - 1/w).
+derivative w (1 - x^2) with x = tanh(a), which is also that of x_t by x_{t-1} at the *new* x. Where it is below 1 the
+map contracts, and all later iterates with it: this is the reduced attracting set Gamma, |a| > artanh sqrt(1 - 1/w).
 
-With Gaussian noise u_t of standard deviation s the state is a Markov chain on the line. Its kernel is smooth, so sums on
-an even grid converge faster than any power of the spacing, and every term is positive: small probabilities come out to
-relative, not absolute, accuracy.
+With Gaussian noise u_t of standard deviation s the state is a Markov chain on the line. Its kernel is smooth, so that
+sums on an even grid converge faster than any power of the spacing, and every term is positive: small probabilities come
+out to relative, not absolute, accuracy.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def log_slope(weight: float, a: Values) -> Values:
 def _grid(weight: float, noise: float, points: int) -> Values:
     spacing = noise / points
     half = math.ceil((abs(weight) + _TAIL * noise) / spacing)
-    return np.arange(-half, half + 1) * spacing
+    return spacing * np.arange(-half, half + 1, dtype=np.float64)
 
 
 def _density(weight: float, noise: float, before: Values, after: Values) -> Values:
