@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from gradstudy.claims.claim import Claim, Control, Estimate, Region, Tables, Verdict
 from gradstudy.claims.conditions import DESIGN, TOLERANCE
+from gradstudy.claims.growing import GROWTH, best_growth, refuse_unmeasured, robust
 from gradstudy.claims.intervals import mean_estimate
 
 # Rounding leaves margins up to 1e-14 where the bound is attained; a witness against a theorem must exceed this.
@@ -20,7 +20,6 @@ POWER = 1e-3
 HEALTHY = (math.log(1e-3), math.log(10.0))
 VANISHED = -10.0
 
-_GROWTH = ["growth", "growth_low", "growth_high", "growth_perturbed", "growth_perturbed_low"]
 _SIGMA_CONTROLS = (
     Control("gamma-too-small", "the activation is 1 % steeper than the γ of the bound", Verdict.REFUTED),
     Control("sigma-1-too-small", "the network runs with W 1 % larger than the σ₁ of the bound", Verdict.REFUTED),
@@ -69,30 +68,9 @@ def witness_growth(tables: Tables) -> tuple[Estimate, ...]:
     The interval runs from the least growth over the network's starts, perturbed or not, to the largest unperturbed.
     """
     rows = tables["networks"]
-    _refuse_unmeasured(rows, ["gamma", "rho", "rho_perturbed", *_GROWTH])
-    eligible = rows[_robust(rows) & (rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1)]
-    return (_best_growth(eligible, len(rows), lambda best: f"ρ = {best['rho']:.1e}, σ₁ = {best['sigma_1']:.1f}"),)
-
-
-def _refuse_unmeasured(rows: pd.DataFrame, needed: list[str]) -> None:
-    # A comparison with NaN is false: a network that could not be measured would count as one that is no witness.
-    if rows[needed].isna().to_numpy().any():
-        raise ValueError(f"a network without one of {', '.join(needed)}")
-
-
-def _robust(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Whether a perturbation of the weights changes the growth by at most a tenth."""
-    return (rows["growth_perturbed"] - rows["growth"]).abs() <= 0.1 * rows["growth"].abs()
-
-
-def _best_growth(eligible: pd.DataFrame, searched: int, describe: Callable[[pd.Series], str]) -> Estimate:
-    """Growth of the network whose least growth is the largest; see `witness_growth` for the interval."""
-    if eligible.empty:
-        return Estimate(math.nan, math.nan, math.nan, searched, "nats per link", "no eligible network")
-    least = eligible[["growth_low", "growth_perturbed_low"]].min(axis=1)
-    best = eligible.iloc[int(least.argmax())]
-    found = (float(best["growth"]), float(least.max()), float(best["growth_high"]))
-    return Estimate(*found, searched, "nats per link", describe(best))
+    refuse_unmeasured(rows, ["gamma", "rho", "rho_perturbed", *GROWTH])
+    eligible = rows[robust(rows) & (rows["gamma"] * rows[["rho", "rho_perturbed"]].max(axis=1) < 1)]
+    return (best_growth(eligible, len(rows), lambda best: f"ρ = {best['rho']:.1e}, σ₁ = {best['sigma_1']:.1f}"),)
 
 
 def linear_rate_error(tables: Tables) -> tuple[Estimate, ...]:
@@ -148,7 +126,7 @@ def derivative_rate_gap(tables: Tables) -> tuple[Estimate, ...]:
 def hidden_vanishing(tables: Tables) -> tuple[Estimate, ...]:
     """P11: least log10 |dL/ds_1| / |dL/ds_T| among the networks whose |dL/dW_hh| looks healthy."""
     rows = tables["networks"]
-    _refuse_unmeasured(rows, ["log_weight_gradient", "log_first_over_last"])
+    refuse_unmeasured(rows, ["log_weight_gradient", "log_first_over_last"])
     healthy = rows["log_weight_gradient"].between(*HEALTHY)
     if not healthy.any():
         return (Estimate(math.nan, math.nan, math.nan, len(rows), "powers of ten", "no eligible network"),)
@@ -162,8 +140,8 @@ def hidden_vanishing(tables: Tables) -> tuple[Estimate, ...]:
 def gated_growth(tables: Tables) -> tuple[Estimate, ...]:
     """P12: growth of the best LSTM whose growth is robust; the interval is that of `witness_growth`."""
     rows = tables["growth"]
-    _refuse_unmeasured(rows, _GROWTH)
-    return (_best_growth(rows[_robust(rows)], len(rows), lambda best: f"network {best['network']}"),)
+    refuse_unmeasured(rows, GROWTH)
+    return (best_growth(rows[robust(rows)], len(rows), lambda best: f"network {best['network']}"),)
 
 
 CLAIMS = (

@@ -32,6 +32,7 @@ MODULES = (
     "neychev2019products",
     "neychev2019weights",
     "neychev2019surface",
+    "bengio1994",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 

@@ -150,18 +150,47 @@ def minimal_latch(informative: int) -> Guesser:
 
     def guess(count: int, reach: float, generator: torch.Generator) -> GuessedNetworks:
         drives = _uniform(reach, (count, 1, 2 * informative), generator)
-        one, zero = (torch.full((count, 1, 1), value, dtype=torch.float64) for value in (1, 0))
-        weights = Weights(
-            torch.cat([_uniform(reach, (count, 1, 1), generator), zero], 2),
-            torch.cat([drives, one], 2),
-            zero,
-            torch.cat([one, zero], 2),
-            torch.zeros_like(torch.cat([drives, one], 2)),
-            zero,
-        )
-        return GuessedNetworks(weights, "tanh", "linear")
+        return latches(_uniform(reach, (count, 1, 1), generator), drives)
 
     return guess
+
+
+def latches(weight: Tensor, drives: Tensor) -> GuessedNetworks:
+    """Minimal latches with given weights `(G, 1, 1)` and drives `(G, 1, 2 L)`, class 0 first."""
+    one, zero = torch.ones_like(weight), torch.zeros_like(weight)
+    driven = torch.cat([drives, one], 2)
+    weights = Weights(
+        torch.cat([weight, zero], 2), driven, zero, torch.cat([one, zero], 2), torch.zeros_like(driven), zero
+    )
+    return GuessedNetworks(weights, "tanh", "linear")
+
+
+def fully_connected(units: int) -> Guesser:
+    """Tanh units, all connected, whose weights are guessed and nothing else; see `read_at_the_last_unit`.
+
+    With 5 units these are 25 parameters, as many as in the network of Bengio, Simard and Frasconi (1994) for the
+    2-sequence problem; how that one was wired is not known here.
+
+    Args:
+        units: n.
+    """
+
+    def guess(count: int, reach: float, generator: torch.Generator) -> GuessedNetworks:
+        return read_at_the_last_unit(_uniform(reach, (count, units, units), generator))
+
+    return guess
+
+
+def read_at_the_last_unit(weight: Tensor) -> GuessedNetworks:
+    """Networks x_t = tanh(W x_{t-1} + e_1 u_t) with given W, `(G, n, n)`, and the output (1 + x_n) / 2."""
+    count, units = weight.shape[:2]
+    first, last, zero = (torch.zeros(count, n, 1, dtype=weight.dtype) for n in (units, units + 1, 1))
+    first[:, 0], last[:, units - 1] = 1.0, 0.5
+    no_feedback = torch.zeros(count, units, 1, dtype=weight.dtype)
+    weights = Weights(
+        torch.cat([weight, no_feedback], 2), first, torch.zeros_like(first), last.mT, zero, torch.full_like(zero, 0.5)
+    )
+    return GuessedNetworks(weights, "tanh", "linear")
 
 
 def _uniform(reach: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 
 from gradstudy.errors import OptionError
 from gradstudy.models.randomness import generator
-from gradstudy.search.guessed_networks import elman, fully_recurrent, minimal_latch
+from gradstudy.search.guessed_networks import elman, fully_connected, fully_recurrent, minimal_latch
 from gradstudy.search.random_guessing import Guessing, guess_weights, guessing_table
 from gradstudy.tasks.latch import Latch
 from gradstudy.tasks.memorisation import Memorisation
@@ -27,6 +27,21 @@ ALL = slice(None)
 
 def stream(seed=0):
     return generator(seed, 0, "test")
+
+
+def test_fully_connected_networks_have_nothing_but_their_weights():
+    networks = fully_connected(5)(3, 2.0, stream())
+    inputs = torch.randn(6, 4, 1, generator=stream(1), dtype=torch.float64)
+    found = networks.predictions(inputs, slice(5, 6))
+    assert found.shape == (1, 3, 4, 1)
+    for g in range(3):
+        weight = networks.weights.hidden[g, :, :5]
+        assert 0 < weight.abs().max() <= 2
+        for b in range(4):
+            x = torch.zeros(5, dtype=torch.float64)
+            for u in inputs[:, b, 0]:
+                x = torch.tanh(weight @ x + u * torch.eye(5, dtype=torch.float64)[0])
+            assert found[0, g, b, 0].item() == pytest.approx((1 + x[4].item()) / 2, abs=1e-14)
 
 
 @pytest.mark.parametrize("psi", ["linear", "sigmoid"])
