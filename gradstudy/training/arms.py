@@ -38,11 +38,13 @@ class Member:
     def __post_init__(self) -> None:
         for name, why in _WHY.items():
             value = getattr(self, name)
-            least = "above 0" if name in ("rate", "threshold") else "0 or more, and finite"
-            if not (value > 0 if least == "above 0" else 0 <= value < math.inf):
+            least = "above 0" if name in ("rate", "threshold") else "of at least 0"
+            most = "" if name == "threshold" else " and finite"
+            above = value > 0 if least == "above 0" else value >= 0
+            if not above or (most and value == math.inf):
                 raise OptionError(
                     f"{name}={value} of member {self.index}, arm {self.arm!r}",
-                    needed=f"a {name} {least}",
+                    needed=f"a {name} {least}{most}",
                     why=why,
                     remedy="give another, or leave it out",
                 )
@@ -78,7 +80,8 @@ def arms(
     Args:
         names: of the arms.
         indices: of the members of each.
-        rate, threshold, alpha, l2: numbers of the arms that have them; 1 and 4 are the paper's for temporal order.
+        rate, threshold, alpha, l2: numbers of the arms that have them. A threshold of 1 and an alpha of 4 are the paper's
+            for temporal order; for the L2 penalty, of which it speaks in section 3.1, it names no number.
 
     Raises:
         OptionError: an unknown arm, or a number out of its range.

@@ -23,18 +23,19 @@ _UNROLLED: Mapping[Cell, type[Unrolled]] = {
     "lstm": LSTM,
     "gru": GRU,
 }
-# Steps that `predict` keeps at once.
-_PIECE = 64
+# Steps that `predict` keeps at once: tests are of many sequences.
+_PIECE = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """What one pass there and back gives; all but the first two are views of memory that the next pass overwrites.
+    """What one pass there and back gives.
 
     Args:
         loss: `(members,)`.
         gradient: of the loss, one row a member.
-        unrolled: with `state_gradient` dL/dh_t, t = 0 .. T, total derivatives (the average over the batch included).
+        unrolled: with `state_gradient` dL/dh_t, t = 0 .. T, total derivatives (the average over the batch included);
+            memory that the next pass overwrites.
         direct: by t, the part of dL/dh_t that does not come through h_{t+1}, `(members, H, batch)`; 0 elsewhere.
     """
 
@@ -67,7 +68,7 @@ def gradients(
         scored: the steps, from 0, whose predictions are made and scored.
         likelihood: how.
 
-    Cost: T batched products there and T back, and one over all steps for the weights; memory linear in T.
+    Cost: T batched products there, T back and T for the weights; memory linear in T.
 
     Example:
         >>> import torch
@@ -102,7 +103,7 @@ def predict(population: Population, inputs: Tensor, scored: slice) -> Tensor:
         inputs: `(members, T, batch, I)`.
         scored: the steps, from 0.
 
-    Cost: memory for 64 steps whatever T, and for the scored states.
+    Cost: T batched products; memory for 8 steps whatever T, and for the scored states.
     """
     members, length, batch = inputs.shape[:3]
     unrolled = unroll(population.shape, (members, min(length, _PIECE), batch), inputs.dtype)

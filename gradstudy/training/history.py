@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gradstudy.training.arms import Member
 from gradstudy.training.population import GATED, Population
-from gradstudy.training.regularizers import row_norms
+from gradstudy.training.regularizers import column_norms
 from gradstudy.training.trainer import Update
 
 COLUMNS = (
@@ -22,7 +22,7 @@ COLUMNS = (
 
 def log_state_norms(state_gradient: Tensor) -> Tensor:
     """Log of the Euclidean norm of dL/dh_t over batch and units, `(T + 1, members)`; -inf where it is exactly 0."""
-    return row_norms(state_gradient.flatten(2)).log()
+    return column_norms(state_gradient.flatten(2)[..., None])[..., 0].log()
 
 
 def spectral_radii(population: Population) -> Tensor:

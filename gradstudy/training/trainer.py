@@ -149,9 +149,17 @@ class Trainer:
         """Add the regularizers' gradients; Omega of the members that have it."""
         alpha, l2 = self.conditions["alpha"], self.conditions["l2"]
         penalty = torch.full_like(alpha, torch.nan)
-        for place in torch.nonzero(alpha).flatten().tolist():
-            penalty[place], slope = omega(self.population, found, place, self.recipe.omega)
-            found.gradient.weight_hh[place] += alpha[place] * slope
-        for place in torch.nonzero(l2).flatten().tolist():
-            found.gradient.weight_hh[place] += 2 * l2[place] * self.population.weight_hh[place]
+        if (alpha > 0).any():
+            which = _stretch(alpha > 0)
+            penalty[which], slope = omega(self.population, found, which, self.recipe.omega)
+            found.gradient.weight_hh[which] += alpha[which, None, None] * slope
+        if (l2 > 0).any():
+            found.gradient.weight_hh.add_(l2[:, None, None] * self.population.weight_hh, alpha=2)
         return penalty
+
+
+def _stretch(mask: Tensor) -> slice | Tensor:
+    """The places in a mask, as a slice if they lie side by side."""
+    places = torch.nonzero(mask).flatten()
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first == len(places) - 1 else places

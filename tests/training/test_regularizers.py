@@ -13,7 +13,7 @@ import gradstudy as gs
 from gradstudy.errors import UnsupportedModuleError
 from gradstudy.training.backpropagation import gradients, unroll
 from gradstudy.training.population import Shape, draw_population
-from gradstudy.training.regularizers import check_omega, omega, row_norms
+from gradstudy.training.regularizers import check_omega, column_norms, omega
 
 FORMS = ["eq9", "eq10", "code"]
 LENGTH, BATCH = 17, 5
@@ -46,8 +46,12 @@ def written_out(cell, a, h, weight, form):
 @pytest.mark.parametrize("scored", [slice(-1, None), slice(0, None), slice(4, 15, 3)], ids=["last", "all", "some"])
 def test_omega_is_that_of_the_measurement(form, cell, scored):
     population, found, inputs, targets = found_in(cell, scored)
+    values, derivatives = omega(population, found, slice(None), form)
     for place in range(2):
-        value, derivative = omega(population, found, place, form)
+        value, derivative = values[place], derivatives[place]
+        picked = omega(population, found, torch.tensor([place]), form)
+        assert torch.equal(picked[0][0], value)
+        assert torch.equal(picked[1][0], derivative)
         module, head = population.modules(place)
         chain = gs.time_chain(module, inputs[place])
         expected = gs.pascanu_omega(
@@ -64,7 +68,7 @@ def test_the_derivative_holds_states_and_errors(form, cell):
     population, found, _, _ = found_in(cell)
     a, h = found.unrolled.state_gradient[1:, 0].mT.clone(), found.unrolled.hidden[1:, 0].mT.clone()
     weight = population.weight_hh[0].clone()
-    value, derivative = omega(population, found, 0, form)
+    value, derivative = (of[0] for of in omega(population, found, slice(0, 1), form))
     torch.testing.assert_close(value, written_out(cell, a, h, weight, form), rtol=1e-11, atol=0)
     direction = torch.randn(weight.shape, generator=torch.Generator().manual_seed(2)).double()
     up, down = (written_out(cell, a, h, weight + s * direction, form) for s in (1e-6, -1e-6))
@@ -80,7 +84,7 @@ def test_the_codes_form_leaves_out_errors_below_its_bound():
     weight = population.weight_hh[0].clone().requires_grad_()
     expected = written_out("sigmoid", a, h, weight, "code")
     expected.backward()
-    value, derivative = omega(population, found, 0, "code")
+    value, derivative = (of[0] for of in omega(population, found, slice(0, 1), "code"))
     torch.testing.assert_close(value, expected.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(derivative, weight.grad, rtol=1e-10, atol=1e-18)
 
@@ -92,7 +96,7 @@ def test_errors_whose_squares_underflow_still_count(form):
     a, h = found.unrolled.state_gradient[1:, 0].mT.clone(), found.unrolled.hidden[1:, 0].mT.clone()
     assert 0 < float(a[0].abs().max()) < 1e-180
     rescaled = a / a.abs().amax(-1, keepdim=True)  # Omega does not depend on the length of a row
-    value, _ = omega(population, found, 0, form)
+    value = omega(population, found, slice(0, 1), form)[0][0]
     expected = written_out("sigmoid", rescaled, h, population.weight_hh[0], form)
     torch.testing.assert_close(value, expected, rtol=1e-9, atol=0)
 
@@ -103,7 +107,7 @@ def test_where_no_error_arrives_omega_is_0(form):
     found.unrolled.state_gradient.zero_()
     for direct in found.direct.values():
         direct.zero_()
-    value, derivative = omega(population, found, 0, form)
+    value, derivative = (of[0] for of in omega(population, found, slice(0, 1), form))
     assert float(value) == 0.0
     assert not derivative.any()
 
@@ -125,7 +129,7 @@ def test_gated_cells_are_refused(cell):
         ([torch.nan, 1.0], torch.nan),
     ],
 )
-def test_row_norms_at_the_edges_of_the_range(row, norm):
-    found = row_norms(torch.tensor([[1.0, 0.0], row], dtype=torch.float64))
+def test_column_norms_at_the_edges_of_the_range(row, norm):
+    found = column_norms(torch.tensor([[1.0, 0.0], row], dtype=torch.float64).mT)
     torch.testing.assert_close(found[1], torch.tensor(norm, dtype=torch.float64), rtol=1e-15, atol=0, equal_nan=True)
     assert float(found[0]) == 1.0
