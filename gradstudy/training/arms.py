@@ -80,8 +80,8 @@ def arms(
     Args:
         names: of the arms.
         indices: of the members of each.
-        rate, threshold, alpha, l2: numbers of the arms that have them. A threshold of 1 and an alpha of 4 are the paper's
-            for temporal order; for the L2 penalty, of which it speaks in section 3.1, it names no number.
+        rate, threshold, alpha, l2: numbers of the arms that have them. A threshold of 1 and an alpha of 4 are the
+            paper's for temporal order; for the L2 penalty, of which it speaks in section 3.1, it names no number.
 
     Raises:
         OptionError: an unknown arm, or a number out of its range.
