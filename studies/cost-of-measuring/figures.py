@@ -99,8 +99,8 @@ def _name(row: pd.Series) -> str:
         return f"ResNet-20: tracked {how} / {row['baseline']}"
     if row["quantity"].startswith("population"):
         what = "update" if row["quantity"] == "population" else "update with norms of dL/dh"
-        precision = row["precision"] if row["quantity"] == "population" else ""
-        return f"{row['members']} {row['module'].upper()}s of {row['hidden']}, {precision}: {what} / {row['baseline']}"
+        precision = f", {row['precision']}" if row["quantity"] == "population" else ""
+        return f"{row['members']} {row['module'].upper()}s of {row['hidden']}{precision}: {what} / {row['baseline']}"
     every = ", QR every link" if row["quantity"].endswith("-every-link") else ""
     every = ", loss at every step" if row["quantity"].endswith("-every-step") else every
     return f"{row['module'].upper()} {row['hidden']}: {quantity}{every} / {row['baseline']}"
@@ -160,10 +160,10 @@ def memory_in_states(memory: pd.DataFrame) -> Drawing:
 
 
 def _ratio_axis(ax, values: list[float]) -> None:
-    ticks = [0.05, 0.1, 0.2, 0.33, 0.5, 1, 1.2, 2, 5, 10, 20, 50]
+    ticks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]
     low, high = min(values) / 1.3, max(values) * 1.3
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high and tick != 1.2]))
+    ax.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
