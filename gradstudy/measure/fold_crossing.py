@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
 
+from gradstudy.errors import OptionError
 from gradstudy.measure.one_unit import Numbers, bias_derivatives, final_state
 from gradstudy.models.randomness import generator
 from gradstudy.theory.one_unit import Fold, boundary_bias, fixed_points, folds, saddle_rate
@@ -44,8 +45,18 @@ def fold_crossings(
         the largest dx_T/db within 0.1 of the fold, refined between grid points; `peak_offset`: its distance from the
         fold in b; `points_below`, `points_above`: fixed points at the two ends of the window.
 
+    Raises:
+        OptionError: w is at most 4: there is no fold.
+
     Cost: a recursion over 3,600 biases a start, and some thirty scalar ones a T.
     """
+    if weight <= 4:
+        raise OptionError(
+            f"w = {weight:g}",
+            needed="a weight above 4",
+            why="up to 4 the slope of the map is at most 1: there is one attractor and no fold",
+            remedy="choose a larger weight; the paper has 5",
+        )
     rows = []
     for name, fold, sign in zip(("lower", "upper"), folds(weight), (1, -1), strict=True):
         stream = generator(seed, 0, f"starts at the {name} fold")

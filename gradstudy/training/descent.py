@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from gradstudy.errors import OptionError
 from gradstudy.measure.error_surface import START, error_and_gradient
 from gradstudy.measure.one_unit import Values
 from gradstudy.models.randomness import generator
@@ -38,6 +39,9 @@ class Descent:
         clipping: of the gradient: not at all, by its norm (Pascanu et al.'s Algorithm 1) or entry by entry.
         threshold: of the norm, or of each entry.
         turn: planted: clipped gradients are turned by this angle, in radians.
+
+    Raises:
+        OptionError: the threshold is not above 0.
     """
 
     rate: float
@@ -45,6 +49,15 @@ class Descent:
     clipping: Clipping = "none"
     threshold: float = 1.0
     turn: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.threshold > 0:
+            raise OptionError(
+                f"a threshold of {self.threshold:g}",
+                needed="a number above 0",
+                why="every gradient would be clipped to nothing, or turned round",
+                remedy="choose a threshold near the norm that gradients usually have",
+            )
 
     def clipped(self, gradient: Values) -> tuple[Values, NDArray[np.bool_]]:
         """The gradients `(starts, 2)` as they are used, and which of them were changed."""

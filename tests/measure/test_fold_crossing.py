@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pytest
 
+from gradstudy.errors import OptionError
 from gradstudy.measure.fold_crossing import bias_sweep, equilibria, fold_crossings
 from gradstudy.measure.one_unit import bias_derivatives
 from gradstudy.theory.one_unit import boundary_bias, fixed_points, folds, slope
@@ -48,6 +49,11 @@ def test_the_refined_peak_against_a_dense_grid():
     dense = bias_derivatives(5.0, biases, row["start"], [100])[0].max()
     assert math.log(dense) <= row["log_peak"] + 1e-12
     assert row["log_peak"] == pytest.approx(math.log(dense), abs=1e-7)
+
+
+def test_without_a_fold_there_is_no_crossing():
+    with pytest.raises(OptionError, match="above 4"):
+        fold_crossings(4.0, 1, "surviving", LENGTHS, seed=0)
 
 
 def test_a_planted_power():

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from gradstudy.errors import OptionError
 from gradstudy.training.descent import (
     Descent,
     Plants,
@@ -77,6 +78,12 @@ def test_norm_clipping_against_clip_grad_norm():
         norm = torch.nn.utils.clip_grad_norm_([point], 1.0)
         assert was == (norm >= 1)
         np.testing.assert_allclose(mine, point.grad.numpy(), rtol=1.1e-6)  # torch divides by norm + 1e-6
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, math.nan])
+def test_a_threshold_that_clips_everything_away_is_refused(threshold):
+    with pytest.raises(OptionError, match="threshold"):
+        Descent(0.1, 1, "norm", threshold)
 
 
 def test_starts_lie_on_their_side_of_the_wall():
