@@ -115,7 +115,7 @@ def convergence_by_length(shares: pd.DataFrame) -> Drawing:
         f"seeds, n = {int(kept['n'].min())}. At T = {int(each['length'].max())} between {ends.min():.0%} and "
         f"{ends.max():.0%} converge. The highest rates level off: their first steps throw w so far that it holds, or "
         "never comes back.",
-        "Lines that fall from nearly one at the shortest sequences; those of small learning rates to about a tenth.",
+        "Lines that fall from nearly one at the shortest sequences; those of small learning rates to nearly nothing.",
     )
 
 
@@ -128,10 +128,15 @@ def _with_bars(ax, part: pd.DataFrame, color: str, line: object, label: str, wid
     )  # fmt: skip
 
 
+def _only(values: str) -> float:
+    """The number in a list of one: a report's table holds a parameter that is a list as text."""
+    return float(values.strip("[]"))
+
+
 def map_of_convergence(density: pd.DataFrame) -> Drawing:
     """Where latches can be taught: noise and the weight they start from."""
     kept = _of_the_grid(density)
-    kept = kept.assign(length=kept["lengths"].map(lambda lengths: lengths[0]))
+    kept = kept.assign(length=kept["lengths"].map(_only).astype(int))
     lengths = sorted(kept["length"].unique())
     with style.context():
         figure, axes = style.subplots(1, len(lengths), width=style.FULL, height=2.6, sharey=True, squeeze=False)
@@ -149,7 +154,7 @@ def map_of_convergence(density: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         f"Share of latches that converge, over the noise and the weight they start from: n = {int(kept['n'].min())} "
-        f"seeds a field, learning rate {row['rates'][0]:g}, {int(row['updates'])} updates. Axes are not to scale. "
+        f"seeds a field, learning rate {_only(row['rates']):g}, {int(row['updates'])} updates. Axes are not to scale. "
         "Below w = 1 there is nothing to hold the bit yet; with more noise, or for longer, only few are taught from "
         "anywhere.",
         "Two heat maps that are bright at the left, where there is little noise, and dark to the right and at the "
