@@ -24,7 +24,8 @@ def verdict(claim, tables):
 
 def outcomes(times, *, start="basic-tanh", length=20, outcome="solved", **columns):
     """Build the rows of one point: an arm's time, the same for all its runs but for a small offset."""
-    base = {"start": start, "length": length, "outcome": outcome, "radius": 1.0, "correlation": 0.0, **columns}
+    base = {"start": start, "length": length, "outcome": outcome, "radius": 1.0, "correlation": 0.0}
+    base = {**base, "updates": 2000, "compared_after": 2000, **columns}
     rows = [
         {**base, "arm": arm, "member": seed, "time": time + (arm == "SGD-CR") * OFFSETS[seed]}
         for arm, time in times.items()
@@ -82,6 +83,19 @@ def test_spectral_radii_by_length(slope, expected):
     assert verdict("P10a", {"outcomes": table}) == expected
     table.iloc[0, table.columns.get_loc("radius")] = math.nan
     assert verdict("P10a", {"outcomes": table}) == Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("updates", "expected"), [(300, Verdict.INCONCLUSIVE), (2000, Verdict.SUPPORTED), (0, Verdict.SUPPORTED)]
+)
+def test_no_slope_of_radii_that_were_trained_for_unequal_times(updates, expected):
+    rows = []
+    for length in (10, 20, 40):
+        # One law for all: rho grows by 0.1 in 1,000 updates, whatever T. Runs on 10 steps succeed early.
+        part = outcomes({"SGD": 1.0, "SGD-C": 1.0}, length=length, updates=updates if length == 10 else 2000)
+        part["radius"] = 1 + 1e-4 * part["updates"] + part["member"].map(dict(enumerate(OFFSETS)))
+        rows.append(part if updates == 300 else part.assign(radius=part["radius"] + 0.0018 * length))
+    assert verdict("P10a", {"outcomes": pd.concat(rows)}) == expected
 
 
 def test_correlation_within_runs_and_none_that_is_missing():
