@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from gradstudy.claims.intervals import mean_estimate
 from gradstudy.plot import style
 from gradstudy.plot.drawing import Drawing
 
@@ -13,6 +14,7 @@ ARMS = {
     "SGD-CR": (style.VERMILLION, "-"),
     "SGD-L2": (style.GREEN, ":"),
 }
+PAPER = 5_000_000  # updates
 CELLS = {"tanh": "tanh", "sigmoid": "sigmoid", "lstm": "LSTM", "gru": "GRU"}
 
 
@@ -82,8 +84,8 @@ def success_over_updates(outcomes: pd.DataFrame) -> Drawing:
         f"Share of n = {n} networks a curve that have solved temporal order, over updates of training, by "
         f"initialisation (rows) and length (columns). Of {len(kept)} runs {counts.get('solved', 0)} succeeded, "
         f"{counts.get('censored', 0)} were censored at the end of the budget and {counts.get('diverged', 0)} diverged. "
-        "The paper's budget is 500 times as long.",
-        "Panels of rising staircases; SGD-CR rises first and highest, the others later or not at all as T grows.",
+        f"The paper's budget is {PAPER / kept['budget'].max():,.0f} times as long.",
+        "Panels of rising staircases, a line an arm; they rise later, or not at all, as T grows.",
     )
 
 
@@ -113,21 +115,28 @@ def time_by_length(outcomes: pd.DataFrame) -> Drawing:
             ax.legend(fontsize=6)
         axes[0, 0].set_ylabel("mean time to success\n(of the budget, restricted)")
     n = int(kept.groupby(["cell", "start", "length", "arm", "optimiser"]).size().min())
+    budgets = f"{int(vanilla['budget'].max()):,} updates"
+    if len(gated):
+        budgets += f" (gated networks: {int(gated['budget'].max()):,})"
     return Drawing(
         figure,
-        f"Mean over n = {n} networks of the updates to success as a part of the budget of "
-        f"{int(kept['budget'].max()):,} updates, with 95 % intervals; a run that does not succeed counts as 1, so that "
-        "a point at 1 says only that the budget was too small.",
-        "Curves of time over length, one an arm; SGD-CR lies lowest.",
+        f"Mean over n = {n} networks of the updates to success as a part of the budget of {budgets}, with 95 % "
+        "intervals; a run that does not succeed counts as 1, so that a point at 1 says only that the budget was too "
+        "small.",
+        "Curves of time over length, one an arm.",
     )
 
 
 def _restricted(ax, rows: pd.DataFrame, label: str, color: str, line: str) -> None:
-    found = rows.groupby("length")["time"].agg(["mean", "std", "count"])
-    half = 2.13 * found["std"] / np.sqrt(found["count"])
-    ax.errorbar(
-        found.index, found["mean"], yerr=half, fmt="o" + line, color=color, label=label, markersize=3, capsize=2
-    )
+    _means(ax, rows.groupby("length")["time"], label, color, line)
+
+
+def _means(ax, values, label: str, color: str, line: str) -> None:
+    """Means over independent networks, by length, with their 95 % intervals."""
+    found = {length: mean_estimate(part.tolist(), "") for length, part in values}
+    means = [estimate.value for estimate in found.values()]
+    halves = [estimate.high - estimate.value for estimate in found.values()]
+    ax.errorbar(list(found), means, yerr=halves, fmt="o" + line, color=color, label=label, markersize=3, capsize=2)
 
 
 def radius_in_training(courses: pd.DataFrame) -> Drawing:
@@ -162,24 +171,24 @@ def radius_by_length(outcomes: pd.DataFrame) -> Drawing:
     """Whether longer sequences make for a larger spectral radius."""
     kept = _vanilla(_one_length(outcomes))
     kept = kept[kept["arm"].isin(["SGD", "SGD-C"])]
+    # The two runs of a network, from the same weights on the same sequences, are no two replicates.
+    networks = kept.groupby(["start", "length", "member"])["radius"].mean().reset_index()
     starts = list(kept["start"].unique())
     with style.context():
         figure, ax = style.subplots()
         for start, color in zip(starts, style.PALETTE, strict=False):
-            found = kept[kept["start"] == start].groupby("length")["radius"].agg(["mean", "std", "count"])
-            half = 2.04 * found["std"] / np.sqrt(found["count"])
-            ax.errorbar(
-                found.index, found["mean"], yerr=half, fmt="o-", color=color, label=start, capsize=2, markersize=3
-            )
+            _means(ax, networks[networks["start"] == start].groupby("length")["radius"], start, color, "-")
         ax.set_xlabel("length T (steps)")
         ax.set_ylabel("spectral radius ρ(W)")
         ax.legend()
     after = int(kept["compared_after"].iloc[0])
+    early = int((kept["updates"] < kept["compared_after"]).sum())
     return Drawing(
         figure,
-        f"Spectral radius after {after:,} updates (or at success, if before), mean over the runs of SGD and SGD-C with "
-        f"95 % intervals, n = {int(kept.groupby(['start', 'length']).size().min())} runs a point.",
-        "Three curves of the spectral radius over the length.",
+        f"Spectral radius after {after:,} updates, or at success if that came before (of {len(kept)} runs {early} left "
+        "earlier, so that lengths were not trained equally long); mean of SGD and SGD-C, with 95 % intervals over n = "
+        f"{int(networks.groupby(['start', 'length']).size().min())} networks a point.",
+        f"{len(starts)} curves of the spectral radius over the length.",
     )
 
 
