@@ -129,8 +129,9 @@ CLAIMS = (
         "Σ (x_T − d)², d = ±0.8, plain gradient descent on one fresh sequence of each class an update. T = 5, 10, 20, "
         "50, 100; learning rates 0.01 to 3 in steps of about 3, fixed beforehand; h starts uniform on ±0.1 or ±0.5, "
         "the source's value being unknown. Converged: both classes right, by sign, at 100 updates in a row, within "
-        "2,000 updates; runs that fail are censored there. The number is the slope of the frequency on log₂ T, 200 "
-        "seeds a condition; falls: by more than 0.02 a doubling.",
+        "2,000 updates; runs that fail are censored there. T being fixed, a latch with w < −1, whose sign "
+        "alternates, may be right as well. The number is the slope of the frequency on log₂ T, 200 seeds a "
+        "condition; falls: by more than 0.02 a doubling.",
         region=Region(high=-FALL),
         replicate="a training seed, met at every T",
         measure=latches.convergence_slopes,
@@ -215,7 +216,7 @@ CLAIMS = (
         source_status="second-hand",
         kind="theorem",
         statement="While a latch of one unit stays robustly latched, its gradient vanishes: ∂a_t/∂a_0 → 0 "
-        "exponentially, whatever bounded inputs come.",
+        "exponentially, whatever inputs come within 0.9 of the bound that keeps it so.",
         setting=f"{_LATCH}w = 1.25 to 4, inputs of at most 0.9 h*(w), the bound below which none can drive the state "
         "out of Γ: the worst (constantly against the bit), uniform, and random signs; every state is checked to be in "
         "Γ. The number is the rate closest to 0, over 300 links after 3,000; vanishes: below −0.01 nats per link. As "

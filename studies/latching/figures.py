@@ -82,7 +82,7 @@ def rates_by_weight(rates: pd.DataFrame) -> Drawing:
     )
 
 
-def convergence_by_length(shares: pd.DataFrame) -> Drawing:
+def convergence_by_length(shares: pd.DataFrame, convergence: pd.DataFrame) -> Drawing:
     """Fewer latches learn, the longer the bit must be held."""
     kept = _of_the_grid(shares)
     reaches = sorted(kept["reach"].unique())
@@ -107,14 +107,17 @@ def convergence_by_length(shares: pd.DataFrame) -> Drawing:
         axes[0][-1].legend(fontsize=6.5)
     each = kept[kept["rate"].notna()]
     ends = each[each["length"] == each["length"].max()]["share"]
+    learnt = _of_the_grid(convergence)
+    learnt = learnt[learnt["solved"]]
+    turning = (learnt[learnt["length"] == each["length"].max()]["weight"] < -1).mean()
     return Drawing(
         figure,
         f"Share of minimal latches (s = {kept['noise'].iloc[0]:g}, w₀ = {kept['start_weight'].iloc[0]:g}) that learn "
         f"to hold their bit within {int(kept['updates'].iloc[0])} updates, with Wilson's 95 % interval, n = "
         f"{int(each['n'].min())} seeds a mark. Black: for each T the learning rate that converged most often on other "
         f"seeds, n = {int(kept['n'].min())}. At T = {int(each['length'].max())} between {ends.min():.0%} and "
-        f"{ends.max():.0%} converge. The highest rates level off: their first steps throw w so far that it holds, or "
-        "never comes back.",
+        f"{ends.max():.0%} converge. Latches with w < −1, whose sign alternates, count as well, since T is fixed: at "
+        f"that length {turning:.0%} of those that converge.",
         "Lines that fall from nearly one at the shortest sequences; those of small learning rates to nearly nothing.",
     )
 
@@ -131,6 +134,11 @@ def _with_bars(ax, part: pd.DataFrame, color: str, line: object, label: str, wid
 def _only(values: str) -> float:
     """The number in a list of one: a report's table holds a parameter that is a list as text."""
     return float(values.strip("[]"))
+
+
+def _shares(fields: pd.DataFrame) -> str:
+    means = fields.groupby("length")["share"].mean()
+    return " and ".join(f"{mean:.0%} at T = {length}" for length, mean in means.items())
 
 
 def map_of_convergence(density: pd.DataFrame) -> Drawing:
@@ -155,10 +163,8 @@ def map_of_convergence(density: pd.DataFrame) -> Drawing:
         figure,
         f"Share of latches that converge, over the noise and the weight they start from: n = {int(kept['n'].min())} "
         f"seeds a field, learning rate {_only(row['rates']):g}, {int(row['updates'])} updates. Axes are not to scale. "
-        "Below w = 1 there is nothing to hold the bit yet; with more noise, or for longer, only few are taught from "
-        "anywhere.",
-        "Two heat maps that are bright at the left, where there is little noise, and dark to the right and at the "
-        "bottom; the second, for longer sequences, is darker.",
+        f"Below w = 1 there is nothing to hold the bit yet. Over all fields {_shares(kept)} converge.",
+        "Heat maps, one a length, with noise to the right and the initial weight upwards.",
     )
 
 
