@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,9 @@ def lead(fast: str, slow: str) -> Callable[[Tables], tuple[Estimate, ...]]:
 
     Times are restricted to the budget, which is what runs count that did not succeed within it; pairs of the same
     initial weights and sequences are compared. Where more than half of the fast arm's runs were censored, the interval
-    is NaN: the budget was too small to tell. One condition an initialisation and length.
+    is NaN: the budget was too small to tell. Where more than half of the slow arm's were, it has no upper end: how much
+    later they would have succeeded is not known, so the lead may be shown but not refuted. One condition an
+    initialisation and length.
     """
 
     def measure(tables: Tables) -> tuple[Estimate, ...]:
@@ -46,6 +49,8 @@ def lead(fast: str, slow: str) -> Callable[[Tables], tuple[Estimate, ...]]:
                 condition=f"{start}, T = {length}",
                 conditions=len(groups),
             )
+            if _censored(rows, slow) > 0.5 and not math.isnan(estimate.high):
+                estimate = replace(estimate, high=math.inf)
             found.append(_open(estimate) if _censored(rows, fast) > 0.5 else estimate)
         return tuple(found)
 

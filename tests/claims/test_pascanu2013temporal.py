@@ -54,6 +54,8 @@ def test_a_budget_that_is_too_small_decides_nothing():
     # Censored runs of the slower arm are what its restricted time counts as 1.
     slow = outcomes({"SGD-C": 1.0}, outcome="censored")
     assert verdict("P14", {"outcomes": pd.concat([outcomes({"SGD-CR": 0.1}), slow])}) == Verdict.SUPPORTED
+    # Success just within the budget against none at all is no small lead: the budget has cut it off.
+    assert verdict("P14", {"outcomes": pd.concat([outcomes({"SGD-CR": 0.97}), slow])}) == Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
