@@ -349,7 +349,7 @@ def test_what_no_report_can_be_built_from_is_said_before_anything_runs(gradstudy
     for command in ("plan", "run"):
         said = gradstudy(command, "tiny", code=code).stderr
         assert says in said
-        assert "references.bib" not in said, "whoever installed gradstudy cannot add to its own files"
+        assert "gradstudy/report" not in said, "whoever installed gradstudy cannot add to its own files"
         assert "gradstudy/claims" not in said
     assert not list(tmp_path.glob("runs/tiny/[0-9a-f]*"))
 

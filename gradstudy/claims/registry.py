@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 
@@ -43,15 +43,23 @@ def find(claim_id: str) -> Claim:
     Raises:
         UnknownClaimError: no listed module has it, or two have it.
     """
-    known = _known()
-    if claim_id not in known:
+    return choose(claim_id, known())
+
+
+def choose(claim_id: str, among: Mapping[str, Claim]) -> Claim:
+    """The claim of that id among some.
+
+    Raises:
+        UnknownClaimError: none of them has it.
+    """
+    if claim_id not in among:
         raise UnknownClaimError(
             f"claim {claim_id!r}",
-            needed=f"one of {', '.join(known)}",
+            needed=f"one of {', '.join(among)}",
             why="a report decides only claims whose measure, region and controls were fixed beforehand",
-            remedy="correct the id in study.yaml, or add the claim to its paper's module in gradstudy/claims",
+            remedy="correct the id in study.yaml, or define the claim in a claims.py beside it",
         )
-    return known[claim_id]
+    return among[claim_id]
 
 
 def collect(papers: Iterable[tuple[str, Iterable[Claim]]]) -> dict[str, Claim]:
@@ -76,6 +84,7 @@ def collect(papers: Iterable[tuple[str, Iterable[Claim]]]) -> dict[str, Claim]:
 
 
 @cache
-def _known() -> MappingProxyType[str, Claim]:
+def known() -> MappingProxyType[str, Claim]:
+    """All claims of gradstudy's own by id."""
     modules = ((name, importlib.import_module(f"gradstudy.claims.{name}")) for name in MODULES)
     return MappingProxyType(collect((name, module.CLAIMS) for name, module in modules))

@@ -6,10 +6,10 @@ from gradstudy.cli.citation import cite
 from gradstudy.cli.group import main
 from gradstudy.cli.ledger import claims
 from gradstudy.cli.runs import plan, report, run
-from gradstudy.cli.studies import doctor, list_, notebook
+from gradstudy.cli.studies import doctor, init, list_, notebook
 from gradstudy.cli.verification import verify
 
 __all__ = ["main"]
 
-for command in (list_, plan, run, report, claims, cite, verify, notebook, doctor):
+for command in (list_, plan, run, report, claims, cite, verify, init, notebook, doctor):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""`list`, `notebook` and `doctor`."""
+"""`list`, `init`, `notebook` and `doctor`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gradstudy.cli.options import json_option, parameter_option, print_json, workspace_option
+from gradstudy.cli.options import json_option, parameter_option, print_json, profile_option, workspace_option
 
 
 @click.command("list")
@@ -25,22 +25,48 @@ def list_(workspace: Path, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("slug", metavar="NAME")
+@workspace_option
+def init(slug: str, workspace: Path) -> None:
+    """Begin a study of your own: studies/NAME in the workspace, whole and running, to be changed."""
+    from gradstudy.study.beginning import begin
+
+    folder = begin(slug, workspace)
+    click.echo(folder)
+    click.echo(
+        f"Put your model into lib.py, what is kept into notebook.py, then\n"
+        f"  gradstudy run {slug}          # runs, report, claims\n"
+        f"  gradstudy cite {slug}/decay   # a figure of its report\n"
+        f"  gradstudy verify {slug}       # draws and decides it again, and compares",
+        err=True,
+    )
+
+
+@click.command()
 @click.argument("slug", metavar="STUDY")
 @click.option("-o", "output", type=click.Path(dir_okay=False, path_type=Path), help="[default: STUDY.ipynb]")
 @parameter_option
+@profile_option("quick")
 @workspace_option
-def notebook(slug: str, output: Path | None, assignments: tuple[str, ...], workspace: Path) -> None:
-    """Write the notebook of STUDY as .ipynb, to be opened in Jupyter."""
+def notebook(slug: str, output: Path | None, assignments: tuple[str, ...], profile: str, workspace: Path) -> None:
+    """Write the notebook of STUDY as .ipynb, to be opened in Jupyter.
+
+    `papermill --engine gradstudy STUDY.ipynb out.ipynb` then keeps a run of it, with the profile's threads and data.
+    """
     from gradstudy.records import write_atomic
     from gradstudy.study.catalog import find_study
     from gradstudy.study.notebook import read_notebook, to_ipynb
     from gradstudy.study.parameters import parse_assignments
 
     target = output or Path(f"{slug}.ipynb")
-    found = read_notebook(find_study(slug, workspace).notebook)
+    study = find_study(slug, workspace)
+    study.spec.profile(profile)
+    found = read_notebook(study.notebook)
+    origin = {"study": slug, "profile": profile}
     if target.exists():
         raise click.UsageError(f"{target} is there already; choose another name with -o")
-    write_atomic(target, to_ipynb(found.text, parse_assignments(found.schema, assignments)).encode())
+    given = parse_assignments(found.schema, assignments)
+    write_atomic(target, to_ipynb(found.text, given, origin).encode())
     click.echo(target)
 
 

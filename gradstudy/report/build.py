@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradstudy.errors import UnknownClaimError
 from gradstudy.records import write_atomic
 from gradstudy.report import edition, ledger
 from gradstudy.report.inputs import stamp
@@ -82,29 +81,16 @@ def check(study: Study) -> None:
 
     Raises:
         UnknownClaimError: study.yaml names a claim that is not there.
-        ReportError: it names a source that is not in references.bib, or figures.py cannot be imported.
+        ReportError: it names a source that is in no references.bib, or figures.py or claims.py cannot be imported.
     """
-    from gradstudy.report import references
+    from gradstudy.report import references, study_claims
     from gradstudy.report.figure_functions import functions
 
+    find_claim = study_claims.finder(study)
     for claim in study.spec.claims:
-        _check_claim(claim)
-    references.cited(study.spec.sources)
+        find_claim(claim)
+    references.cited(study.spec.sources, study.folder)
     functions(study.folder)
-
-
-def _check_claim(claim: str) -> None:
-    from gradstudy.claims.registry import find
-
-    try:
-        find(claim)
-    except UnknownClaimError as error:
-        raise UnknownClaimError(
-            error.came,
-            needed=error.needed,
-            why=error.why,
-            remedy="correct the id in study.yaml or leave it out: for now a claim can only be one of gradstudy's own",
-        ) from error
 
 
 def _draw(results: Results, kept: Mapping[str, pd.DataFrame], folder: Path) -> tuple[Picture, ...]:
@@ -128,10 +114,10 @@ def _assess(
 
 
 def _build_from_runs(study: Study, profile: str, workspace: Path, stamp: str) -> None:
-    from gradstudy.claims.registry import find
+    from gradstudy.report.study_claims import finder
     from gradstudy.study.results import collect
 
-    build(collect(study, profile, workspace), find, workspace / "reports" / profile / study.slug, stamp)
+    build(collect(study, profile, workspace), finder(study), workspace / "reports" / profile / study.slug, stamp)
 
 
 def _build_index(folder: Path, profile: str) -> None:

@@ -61,7 +61,7 @@ def report(material: Material) -> dict[str, Any]:
         "summary": _summary(material.assessments),
         "claims": [claim_row(assessment) for assessment in material.assessments],
         "figures": [picture.entry for picture in material.pictures],
-        "sources": references.cited(spec.sources),
+        "sources": references.cited(spec.sources, results.study.folder),
         "tables": [_table_row(name, material) for name in sorted(material.files)],
         "runs": runs(results.runs),
         "evidence": results.evidence,

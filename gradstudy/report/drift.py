@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gradstudy.claims import registry
 from gradstudy.errors import ReportError
-from gradstudy.report import content, form, tables, words
+from gradstudy.report import content, form, study_claims, tables, words
 from gradstudy.report.assess import Records, assess
 from gradstudy.study.catalog import Study, find_study
 from gradstudy.study.results import MISSING, Results, collect
@@ -107,8 +106,9 @@ def _decided(study: Study, results: Results) -> Iterator[dict[str, Any]]:
     rows = form.run_rows(content.runs(results.runs))
     kept = {name: tables.read_back(table, rows) for name, table in results.tables.items()}
     records = Records(results.profile, results.runs, kept)
+    find_claim = study_claims.finder(study)
     for claim, groups in study.spec.claims.items():
-        yield content.claim_row(assess(registry.find(claim), groups, records))
+        yield content.claim_row(assess(find_claim(claim), groups, records))
 
 
 def _committed(profile: str, workspace: Path) -> tuple[str, dict[str, dict[str, Any]]]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gradstudy.errors import ReportError, UnknownFigureError
+from gradstudy.report.study_module import load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +56,7 @@ def functions(study_folder: Path) -> tuple[FigureFunction, ...]:
     path = study_folder / "figures.py"
     if not path.is_file():
         return ()
-    module = _module(path)
+    module = load(path)
     members = [function for _, function in inspect.getmembers(module, inspect.isfunction)]
     own = [function for function in members if function.__module__ == module.__name__]
     public = [function for function in own if not function.__name__.startswith("_")]
@@ -87,42 +83,3 @@ def find(study_folder: Path, name: str) -> FigureFunction:
 def _described(function: Callable[..., Any]) -> FigureFunction:
     title = (inspect.getdoc(function) or function.__name__.replace("_", " ")).partition("\n")[0].rstrip(".")
     return FigureFunction(function.__name__, title, tuple(inspect.signature(function).parameters), function)
-
-
-def _module(path: Path) -> ModuleType:
-    # A name of its own for every file, so that two studies' figures never meet in sys.modules.
-    name = f"gradstudy_figures_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with _named(name, module), _no_bytecode():
-        try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:  # an exit would end gradstudy with the code of a success
-            raise ReportError(
-                f"{path.parent.name}/figures.py raised {type(error).__name__}: {error}",
-                needed="a module of figure functions that can be imported",
-                why="no figure of the study can be drawn",
-                remedy="mend figures.py; the former report is untouched",
-            ) from error
-    return module
-
-
-@contextmanager
-def _named(name: str, module: ModuleType) -> Iterator[None]:
-    sys.modules[name] = module  # dataclasses and the like look their module up while it is imported
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-@contextmanager
-def _no_bytecode() -> Iterator[None]:
-    # An installed study's folder may be read-only, and identical folders must stay identical.
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -12,39 +12,78 @@ from gradstudy.errors import ReportError
 
 FILE = Path(__file__).with_name("references.bib")
 
-# The file is the project's own and keeps to this form: one field a line, every value in braces.
+# The file keeps to this form, and so must a study's own: one field a line, every value in braces.
+_FORM = "@article{key,\n  author = {Family, Given and Family, Given},\n  title = {...},\n  year = {...},\n}"
 _ENTRY = re.compile(r"^@(?P<kind>\w+)\{(?P<key>[^,\s]+),\n(?P<fields>.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", re.MULTILINE)
 _ACCENTS = {'\\"a': "ä", '\\"e': "ë", '\\"o': "ö", '\\"u': "ü", "\\'e": "é", "\\'c": "ć", "\\vc": "č"}
 
 
-def cited(keys: Iterable[str]) -> list[dict[str, str]]:
+def cited(keys: Iterable[str], folder: Path | None = None) -> list[dict[str, str]]:
     """For every key: `key`, `text` (a line to read), `url` (may be empty) and `bibtex`.
 
+    Args:
+        keys: of entries.
+        folder: of a study that may have a `references.bib` of its own, in the same form.
+
     Raises:
-        ReportError: a key that `references.bib` does not have.
+        ReportError: a key that no `references.bib` has, an entry that cannot be read, or one key for two entries.
     """
-    return [_entry(key) for key in keys]
+    known = _shipped() if folder is None else _with_own(folder / FILE.name)
+    return [_entry(key, known) for key in keys]
 
 
-def _entry(key: str) -> dict[str, str]:
-    known = _known()
+def _entry(key: str, known: Mapping[str, str]) -> dict[str, str]:
     if key not in known:
         raise ReportError(
             f"source {key!r}",
             needed=f"one of {', '.join(known)}",
             why="a reader could not look up what the study is measured against",
-            remedy="correct the key in study.yaml or leave it out: for now a source can only be one of gradstudy's own",
+            remedy="correct the key in study.yaml, or put its entry into a references.bib beside it",
         )
     bibtex = known[key]
-    fields = {name: _decoded(value) for name, value in _FIELD.findall(bibtex)}
+    fields = {name.lower(): _decoded(value) for name, value in _FIELD.findall(bibtex)}
+    if missing := [name for name in ("author", "title", "year") if not fields.get(name)]:
+        raise ReportError(
+            f"the entry {key!r} without a readable {', '.join(missing)}",
+            needed="author, title and year, one field a line, its value in braces",
+            why="without them a reader could not look the source up",
+            remedy=f"write it as {_FORM}",
+        )
     return {"key": key, "text": _sentence(fields), "url": _address(fields), "bibtex": bibtex}
 
 
 @cache
-def _known() -> MappingProxyType[str, str]:
-    text = FILE.read_text(encoding="utf-8")
-    return MappingProxyType({match["key"]: match[0] for match in _ENTRY.finditer(text)})
+def _shipped() -> MappingProxyType[str, str]:
+    return MappingProxyType(_entries(FILE))
+
+
+def _with_own(path: Path) -> Mapping[str, str]:
+    """gradstudy's entries and those of a study's own file."""
+    if not path.is_file():
+        return _shipped()
+    own, shipped = _entries(path), _shipped()
+    if twice := [key for key in own if own[key] != shipped.get(key, own[key])]:
+        raise ReportError(
+            f"the key {', '.join(twice)} in {path.parent.name}/{path.name}",
+            needed="a key that gradstudy's own references do not have, or the same entry",
+            why="one key would stand for two sources",
+            remedy="rename the key there and in study.yaml",
+        )
+    return {**shipped, **own}
+
+
+def _entries(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportError(
+            f"{path} cannot be read: {error}",
+            needed="BibTeX as UTF-8 text",
+            why="the sources of a study are cited from it",
+            remedy="mend the file, or leave it out and cite gradstudy's own sources only",
+        ) from error
+    return {match["key"]: match[0] for match in _ENTRY.finditer(text)}
 
 
 def _decoded(value: str) -> str:
@@ -70,7 +109,11 @@ def _authors(names: str) -> str:
 
 
 def _initials(name: str) -> str:
-    family, given = name.split(", ")
+    family, comma, given = name.partition(", ")
+    if not comma:  # "Given Family", or an institution
+        given, _, family = name.rpartition(" ")
+    if not given:
+        return family
     return f"{family}, {' '.join(f'{part[0]}.' for part in given.split())}"
 
 

@@ -11,7 +11,7 @@ import gradstudy
 from gradstudy.errors import StorageError, StudySpecError, UnknownStudyError
 from gradstudy.study.spec import StudySpec, read_spec
 
-_SLUG = re.compile(r"[a-z][a-z0-9-]*")
+SLUG = re.compile(r"[a-z][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def is_shipped(slug: str) -> bool:
 
 
 def _open(slug: str, folder: Path) -> Study:
-    if not _SLUG.fullmatch(slug):
+    if not SLUG.fullmatch(slug):
         raise StudySpecError(
             f"a study in a folder named {slug!r}",
             needed="lower-case letters, digits and hyphens, a letter first",

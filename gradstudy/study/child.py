@@ -76,23 +76,17 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     # papermill and jupytext take a second to import; the signals are in place by now.
     import logging
 
+    from gradstudy.study import library
+    from gradstudy.study.evidence import take
     from gradstudy.study.execution import Options, execute
     from gradstudy.study.notebook import to_node
 
     # Its regular expression for parameters knows no Literal[...] and warns of each as unknown; ours were checked.
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    os.environ.update(library.bring(request["library"], folder))
     options = Options(request["timeout"], folder, lambda pid: tell({"kernel": pid}))
     outcome = execute(to_node(request["notebook"]), request["parameters"], options)
-    return (outcome, _take_evidence(folder)) if outcome.status == "ok" else (outcome, None)
-
-
-def _take_evidence(folder: Path) -> Any:
-    from gradstudy.study.evidence import FILE
-
-    path = folder / FILE
-    content = json.loads(path.read_bytes())
-    path.unlink()
-    return content
+    return (outcome, take(folder)) if outcome.status == "ok" else (outcome, None)
 
 
 def _take_stdout() -> Tell:

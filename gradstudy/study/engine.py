@@ -14,13 +14,18 @@ class GradstudyEngine:
 
     @classmethod
     def execute_notebook(cls, nb: Any, kernel_name: str, **options: Any) -> Any:
-        """The executed notebook.
+        """The executed notebook; a study's exported one is kept as a run.
 
         Raises:
             NotebookStoppedError: the run did not reach its end; the notebook was saved as far as it came.
         """
         from gradstudy.study.execution import execute_managed
+        from gradstudy.study.notebook import ORIGIN
 
+        if ORIGIN in nb.metadata and "options" not in options:
+            from gradstudy.study import exported
+
+            return exported.execute(nb, **options)
         return execute_managed(nb, **options)
 
     @classmethod

@@ -66,6 +66,14 @@ def write(loaded: Iterable[str], folder: str, since: float) -> None:
     write_atomic(Path(folder) / FILE, json.dumps(gather(loaded, since)).encode())
 
 
+def take(folder: Path) -> Any:
+    """The evidence that a kernel left, out of the run's folder."""
+    path = folder / FILE
+    content = json.loads(path.read_bytes())
+    path.unlink()
+    return content
+
+
 def request(folder: Path, since: float) -> str:
     """Code that makes a kernel started then leave its evidence; the modules are listed before this is imported."""
     return (

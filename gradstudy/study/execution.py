@@ -96,7 +96,7 @@ def execute_managed(
     with tempfile.TemporaryDirectory(prefix="gs-") as place:
         client = _Client(manager, Path(place), options)
         try:
-            client.execute(cwd=os.getcwd(), env=_kernel_environment(Path(place)))
+            client.execute(cwd=str(options.folder or os.getcwd()), env=_kernel_environment(Path(place)))
         # Whatever it was, an interrupt included: the notebook must not look as if it had come to its end.
         except BaseException as error:
             nb.metadata.papermill["exception"] = True

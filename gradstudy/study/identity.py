@@ -16,8 +16,12 @@ Data = Mapping[str, Mapping[str, str]]
 
 
 def code_of(notebook: Notebook) -> list[Any]:
-    """Normalized code: no prose, comments, docstrings or cell borders, and no defaults of parameters."""
-    return [statement for source, tagged in notebook.cells for statement in _statements(source, tagged)]
+    """Normalized code: no prose, comments, docstrings or cell borders, and no defaults of parameters.
+
+    The functions of a study's `lib.py` come after the notebook's own statements.
+    """
+    own = [statement for source, tagged in notebook.cells for statement in _statements(source, tagged)]
+    return own if notebook.library is None else [*own, ["library", _statements(notebook.library, False)]]
 
 
 def identity(code: list[Any], parameters: Mapping[str, Any], data: Data, threads: int) -> str:

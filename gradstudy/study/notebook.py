@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from gradstudy.errors import StudySpecError
+from gradstudy.study import library
 from gradstudy.study.parameters import Schema, parse_schema
 
+# Tag of the cell with the values of parameters, by papermill's convention.
+INJECTED = "injected-parameters"
+# Key in the metadata of an exported notebook: its study and profile.
+ORIGIN = "gradstudy"
 KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -21,11 +26,13 @@ class Notebook:
         text: the file as it stands.
         cells: sources of the code cells in order, each with whether it is the parameters cell.
         schema: the parameters.
+        library: text of the `lib.py` beside it; None if there is none.
     """
 
     text: str
     cells: tuple[tuple[str, bool], ...]
     schema: Schema
+    library: str | None = None
 
 
 def read_notebook(path: Path) -> Notebook:
@@ -44,9 +51,9 @@ def read_notebook(path: Path) -> Notebook:
             why="the notebook is what a run executes",
             remedy="put notebook.py beside study.yaml",
         ) from error
-    code = [cell for cell in to_node(text).cells if cell.cell_type == "code"]
-    cells = tuple((cell.source, _is_parameters(cell)) for cell in code)
-    return Notebook(text, cells, parse_schema([source for source, tagged in cells if tagged], path))
+    cells = code_cells(to_node(text))
+    schema = parse_schema([source for source, tagged in cells if tagged], path)
+    return Notebook(text, cells, schema, library.read(path.parent))
 
 
 def to_node(text: str) -> Any:
@@ -62,18 +69,33 @@ def to_node(text: str) -> Any:
     return node
 
 
-def to_ipynb(text: str, parameters: Mapping[str, Any]) -> str:
-    """The notebook as an .ipynb file for Jupyter, with the given parameters in a cell after the parameters cell."""
+def code_cells(node: Any) -> tuple[tuple[str, bool], ...]:
+    """Sources of a notebook's code cells, but for injected ones, each with whether it is the parameters cell."""
+    code = [cell for cell in node.cells if cell.cell_type == "code" and not has_tag(cell, INJECTED)]
+    return tuple((cell.source, has_tag(cell, "parameters")) for cell in code)
+
+
+def to_ipynb(text: str, parameters: Mapping[str, Any], origin: Mapping[str, str] | None = None) -> str:
+    """The notebook as an .ipynb file for Jupyter, with the given parameters in a cell after the parameters cell.
+
+    Args:
+        text: in percent format.
+        parameters: to be injected.
+        origin: `study` and `profile`; with them papermill's engine `gradstudy` keeps a run of it.
+    """
     import nbformat
 
     node = to_node(text)
+    if origin:
+        node.metadata[ORIGIN] = dict(origin)
     if parameters:
         source = "".join(f"{name} = {value!r}\n" for name, value in parameters.items())
-        cell = nbformat.v4.new_code_cell(source, metadata={"tags": ["injected-parameters"]})
-        place = next(index for index, cell in enumerate(node.cells) if _is_parameters(cell))
+        cell = nbformat.v4.new_code_cell(source, metadata={"tags": [INJECTED]})
+        place = next(index for index, cell in enumerate(node.cells) if has_tag(cell, "parameters"))
         node.cells.insert(place + 1, cell)
     return nbformat.writes(node)
 
 
-def _is_parameters(cell: Any) -> bool:
-    return "parameters" in cell.metadata.get("tags", [])
+def has_tag(cell: Any, tag: str) -> bool:
+    """Whether a cell of a notebook carries a tag."""
+    return tag in cell.metadata.get("tags", [])

@@ -162,6 +162,7 @@ def _job(plan: Plan, planned: Planned, timeout: float | None) -> Job:
         "digest": planned.digest,
         # The text that the identity was computed from: the file may change while earlier runs go on.
         "notebook": plan.notebook.text,
+        "library": plan.notebook.library,
         "parameters": dict(planned.point.parameters),
         "data": plan.data,
     }

@@ -37,7 +37,7 @@ def workspace(synthetic: ModuleType, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def study(synthetic: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """The made-up study in a workspace of its own, to be run, with its claims."""
-    monkeypatch.setattr(registry, "find", synthetic.CLAIMS.__getitem__)
+    monkeypatch.setattr(registry, "known", lambda: synthetic.CLAIMS)
     synthetic.write_runnable(tmp_path / "studies" / "made-up")
     return find_study("made-up", tmp_path)
 
@@ -48,7 +48,7 @@ def own(synthetic: ModuleType, workspace: Path, tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "own"
     shutil.copytree(workspace, folder)
     synthetic.write_runnable(folder / "studies" / "made-up")
-    monkeypatch.setattr(registry, "find", synthetic.CLAIMS.__getitem__)
+    monkeypatch.setattr(registry, "known", lambda: synthetic.CLAIMS)
     return folder
 
 

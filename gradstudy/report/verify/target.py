@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from gradstudy.claims import registry
 from gradstudy.errors import UnknownFigureError
-from gradstudy.report import citable, edition, identity, stored
+from gradstudy.report import citable, edition, identity, stored, study_claims
 from gradstudy.report.citable import Citable
 from gradstudy.report.identity import Identity
 from gradstudy.report.metadata import UnreadableError
@@ -129,7 +128,8 @@ def _said(said: Identity, workspace: Path) -> Citable:
 def _again(folder: Path, workspace: Path) -> Again:
     # Whose code draws and decides is the verifier's choice: a folder that was sent may bring studies of its own.
     kept = stored.read(folder)
-    return Again(kept, find_study(kept.report["study"], workspace), registry.find)
+    study = find_study(kept.report["study"], workspace)
+    return Again(kept, study, study_claims.finder(study))
 
 
 def _notes(again: Again, strength: Strength) -> tuple[str, ...]:

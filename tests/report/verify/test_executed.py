@@ -75,14 +75,14 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = find_study("tiny", workspace)
     run_studies([study], workspace, Order("standard", budget=Budget(2, 2)), Lines())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "find", {"T1": CLAIM}.__getitem__)
+        patch.setattr(registry, "known", lambda: {"T1": CLAIM})
         build_all([study], "standard", workspace)
     return workspace
 
 
 @pytest.fixture(autouse=True)
 def _claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "find", {"T1": CLAIM}.__getitem__)
+    monkeypatch.setattr(registry, "known", lambda: {"T1": CLAIM})
 
 
 @pytest.fixture

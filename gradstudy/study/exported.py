@@ -1,0 +1,113 @@
+"""A study's exported notebook, executed by papermill itself: `papermill --engine gradstudy x.ipynb out.ipynb`."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gradstudy.records import write_atomic
+from gradstudy.study import checkpoints, evidence, ledger, library
+from gradstudy.study.catalog import Study, find_study
+from gradstudy.study.child import environment
+from gradstudy.study.data import declared
+from gradstudy.study.execution import NotebookStoppedError, Options, execute_managed
+from gradstudy.study.identity import code_of, identity
+from gradstudy.study.lock import hold
+from gradstudy.study.notebook import INJECTED, ORIGIN, Notebook, code_cells, has_tag
+from gradstudy.study.outcome import Outcome
+from gradstudy.study.parameters import coerce, parse_schema
+from gradstudy.study.workspace import find_workspace, run_folder, study_runs
+
+
+def execute(nb: Any, **options: Any) -> Any:
+    """Execute an exported notebook as a run: its records, evidence and run.json are kept as `gradstudy run` keeps them.
+
+    The run lies in the workspace that `GRADSTUDY_WORKSPACE` names, else in the current folder. Its identity follows
+    from the notebook as it is: one that was edited, or other parameters, are another run.
+
+    Args:
+        nb: notebook node with its origin in the metadata, parameters injected by papermill.
+        options: as papermill hands them to its engines.
+
+    Returns:
+        The executed notebook.
+
+    Raises:
+        NotebookStoppedError: it did not reach its end; run.json says why.
+        GradstudyError: anything that can be wrong before the kernel starts.
+    """
+    workspace, origin = find_workspace(), nb.metadata[ORIGIN]
+    study = find_study(origin["study"], workspace)
+    request, notebook = _request(nb, study, origin["profile"])
+    folder = run_folder(workspace, study.slug, request["digest"])
+    with hold(study_runs(workspace, study.slug)):
+        attempt = ledger.prepare(folder)
+        write_atomic(folder / "log", b"")
+        variables = environment(folder, request["threads"]) | library.bring(notebook.library, folder)
+        started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+        outcome, seen, stopped = Outcome("ok"), None, None
+        with _variables(variables):
+            try:
+                nb = execute_managed(nb, options=Options(options.pop("execution_timeout", None), folder), **options)
+                seen = evidence.take(folder)
+            except NotebookStoppedError as error:
+                outcome, stopped = error.outcome, error
+        _keep_notebook(nb, folder)
+        details = {"evidence": seen, "started": started.isoformat(timespec="seconds"), "attempt": attempt}
+        ledger.write_entry(folder, request, outcome, {**details, "seconds": round(time.monotonic() - clock, 3)})
+        if stopped:
+            raise stopped
+        checkpoints.drop(folder)
+    return nb
+
+
+def _request(nb: Any, study: Study, profile: str) -> tuple[dict[str, Any], Notebook]:
+    """What run this is, and the notebook with its schema and library."""
+    chosen = study.spec.profile(profile)
+    cells = code_cells(nb)
+    where = Path(f"{study.slug}.ipynb")
+    schema = parse_schema([source for source, tagged in cells if tagged], where)
+    notebook = Notebook("", cells, schema, library.read(study.folder))
+    parameters = coerce(schema, _injected(nb))
+    data = declared(chosen.data, study.slug)
+    digest = identity(code_of(notebook), parameters, data, chosen.threads)
+    asked = {"study": study.slug, "digest": digest, "parameters": parameters, "data": data, "threads": chosen.threads}
+    return asked, notebook
+
+
+def _injected(nb: Any) -> dict[str, Any]:
+    """Parameters in the cell that papermill, or the export, put after the parameters cell."""
+    found: dict[str, Any] = {}
+    for cell in nb.cells:
+        if has_tag(cell, INJECTED):
+            for statement in ast.parse(cell.source).body:
+                if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+                    found[statement.targets[0].id] = ast.literal_eval(statement.value)
+    return found
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the kernel; afterwards they are as they were."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _keep_notebook(nb: Any, folder: Path) -> None:
+    import nbformat
+
+    write_atomic(folder / "notebook.ipynb", nbformat.writes(nb).encode())
