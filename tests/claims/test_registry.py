@@ -24,9 +24,9 @@ def papers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         module.CLAIMS = tuple(map(claim, ids))  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(registry, "MODULES", ("one1999", "two2000"))
-    registry._known.cache_clear()
+    registry.known.cache_clear()
     yield
-    registry._known.cache_clear()
+    registry.known.cache_clear()
 
 
 @pytest.mark.usefixtures("papers")
@@ -35,7 +35,7 @@ def test_claims_are_found_by_id():
 
 
 @pytest.mark.usefixtures("papers")
-def test_an_unknown_id_is_refused_with_the_known_ones():
+def test_an_unknown_id_is_refused_with_theknown_ones():
     with pytest.raises(UnknownClaimError, match="one of A, B, C"):
         registry.find("D")
 
@@ -50,6 +50,6 @@ def test_two_claims_of_one_id_are_refused():
 @pytest.mark.usefixtures("papers")
 def test_a_listed_module_that_is_not_there_is_not_skipped(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(registry, "MODULES", ("one1999", "never0000"))
-    registry._known.cache_clear()
+    registry.known.cache_clear()
     with pytest.raises(ModuleNotFoundError, match="never0000"):
         registry.find("A")
