@@ -49,10 +49,11 @@ def _gains(rows: pd.DataFrame, better: str, worse: str, split: str) -> pd.Series
 
 _SETTING = (
     "Next-chord prediction of piano rolls, sigmoid units, plain SGD whose rate halves after an epoch in which the "
-    "training loss rose, threshold 8, Ω (Eq. 10) with weight 0.5/t in epoch t; whole songs. Every arm at the best of "
-    "four first rates, chosen for it on the validation songs with other networks. Scaled down: 50 units (paper: 300), "
-    "chunks of 100 chords (200), about a million chords seen by each network; batches of 5 chunks (the paper's "
-    "size is not known), float32. The ordering is decided, not the values, which a smaller network does not reach."
+    "training loss rose, threshold 8, Ω in the released code's form (mean over steps) with weight 0.5/t in epoch t. "
+    "Whole songs are scored. Every arm at the best of four first rates, chosen for it on the validation songs with "
+    "other networks. Scaled down: 50 units (paper: 300), chunks of 100 chords (200), a million chords seen by each "
+    "network. Batches of 5 chunks (the paper's size is not known to us); float32. The ordering is decided, not the "
+    "values."
 )
 _NETWORK = "a network drawn and trained on its own (seed of weights and chords), paired between arms"
 
@@ -80,8 +81,8 @@ CLAIMS = (
         source="pascanu2013: Table 1, MSGD and MSGD+C, test",
         source_status="read",
         kind="comparison",
-        statement="Clipping the norm makes plain SGD predict new songs better: a chord of the test songs costs less, by "
-        f"more than {MARGIN:g} nats, on every set.",
+        statement="Clipping the norm makes plain SGD predict new songs better: a chord of the test songs costs less, "
+        f"by more than {MARGIN:g} nats, on every set.",
         setting=f"{_SETTING} Table 1 has gains of 0.32 (Nottingham), 0.03 (Piano-midi) and 0.11 (MuseData).",
         region=Region(low=MARGIN),
         replicate=_NETWORK,
@@ -130,7 +131,9 @@ CLAIMS = (
         measure=gain("SGD-C", "SGD-CR", "train"),
         controls=(
             Control("each-worse", "arms trained alike; each is 0.03 nats worse than the one before", Verdict.SUPPORTED),
-            Control("each-hardly-worse", "arms trained alike; each is 0.01 nats worse than the one before", Verdict.REFUTED),
+            Control(
+                "each-hardly-worse", "arms trained alike; each is 0.01 nats worse than the one before", Verdict.REFUTED
+            ),
         ),
     ),
     Claim(
@@ -138,8 +141,8 @@ CLAIMS = (
         source="pascanu2013: section 4.2",
         source_status="read",
         kind="comparison",
-        statement="Clipping optimises rather than regularises: what it gains over plain SGD on the training songs is not "
-        f"less than what it gains on the test songs, to within {MARGIN:g} nats a chord, on every set.",
+        statement="Clipping optimises rather than regularises: what it gains over plain SGD on the training songs is "
+        f"not less than what it gains on the test songs, to within {MARGIN:g} nats a chord, on every set.",
         setting=f"{_SETTING} In Table 1 the gain on the training songs is larger on all three sets (0.46 against 0.32, "
         "0.06 against 0.03, 1.71 against 0.11). Whether there is a gain at all is what P21a and P21b ask.",
         region=Region(low=-MARGIN),

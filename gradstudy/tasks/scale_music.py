@@ -10,7 +10,8 @@ from gradstudy.tasks.music import KEYS, PianoRolls, Split
 
 # Semitones of the notes of a major scale above its tonic.
 _SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
-# Steps that a chord is held, and by how many notes of the scale the next one's root may lie above (fourth, fifth, second).
+# Steps that a chord is held, and how many notes of the scale the next one's root may lie above: a fourth, a fifth, a
+# second.
 _HELD, _MOVES = 4, (3, 4, 1)
 # The lowest tonic of the chords (of 12 that a song may be in), and how many notes of the scale the tune ranges over.
 _BASS, _TUNE_ABOVE, _RANGE = 15, 24, 14
@@ -20,9 +21,9 @@ def scale_music(split: Split, *, songs: int, length: int, seed: int) -> PianoRol
     """Songs from a law of their own: no music, but with what a network has to learn of it.
 
     A song has one of 12 keys, drawn once, which is to be heard from its chords and kept in mind. Every 4 steps a triad
-    of that key is struck and held, its root a fourth, a fifth or a second above the last one's, with equal chances, from
-    the tonic on. Above it a tune of one note goes a note of the scale up or down at every step, with equal chances,
-    within two octaves.
+    of that key is struck and held: the tonic's first, then one whose root lies a fourth, a fifth or a second above the
+    last one's, with equal chances. Above it a tune of one note goes a note of the scale up or down at every step, with
+    equal chances, within two octaves.
 
     Args:
         split: each has songs of its own.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 _ARMS = ("SGD", "SGD-C", "SGD-CR")
@@ -13,6 +15,24 @@ _ICML: dict[str, tuple[tuple[float, float], ...]] = {
 }
 # Where version 2 on arXiv has other numbers, by other people's notes on it.
 _ARXIV = {("nottingham", "SGD-CR"): (3.24, 3.46), ("musedata", "SGD-CR"): (6.51, 6.99)}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the paper trained on a set of music with, by other people's notes on version 2 on arXiv (second-hand).
+
+    Args:
+        hidden: sigmoid units.
+        alpha: weight of Omega at t = 1, falling as 1/t.
+    """
+
+    hidden: int
+    alpha: float
+
+
+def setting(music: str) -> Setting:
+    """The setting of a set of music; sets that the paper has not have that of Nottingham and Piano-midi."""
+    return Setting(400, 0.1) if music == "musedata" else Setting(300, 0.5)
 
 
 def published(music: str) -> pd.DataFrame:

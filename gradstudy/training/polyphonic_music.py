@@ -70,9 +70,9 @@ def songs(music: Music, *, seed: int) -> Songs:
 class Plant:
     """What a control plants, in nats a chord; None plants nothing.
 
-    Where something is planted, SGD-C is trained in the place of every arm, from the same weights on the same chords, for
-    a tenth of the budget, so that the arms differ in nothing but what is planted: it is added to the measured negative
-    log-likelihoods, and to each a number of its own with a standard deviation of 0.002 nats.
+    Where something is planted, SGD-C is trained in the place of every arm, from the same weights on the same chords,
+    for a tenth of the budget, so that the arms differ in nothing but what is planted: it is added to the measured
+    negative log-likelihoods, and to each a number of its own with a standard deviation of 0.002 nats.
 
     Args:
         better: SGD-C is by so much better than SGD, and SGD-CR than SGD-C, on every split; worse, if negative.

@@ -1,4 +1,4 @@
-"""Negative log-likelihood of whole songs under trained networks, as Table 1 of Pascanu, Mikolov and Bengio reports it."""
+"""Negative log-likelihood of whole songs under trained networks, which Table 1 of Pascanu 2013 reports."""
 
 from __future__ import annotations
 

@@ -16,18 +16,18 @@ from typing import Literal
 # %% tags=["parameters"]
 music: Literal["generated", "nottingham", "piano-midi", "musedata", "jsb"] = "generated"
 arms: list[str] = ["SGD", "SGD-C", "SGD-CR"]
-rates: list[float] = [1.0, 2.0, 4.0, 8.0]  # first learning rates, of which each arm gets the best
+rates: list[float] = [0.5, 1.0, 2.0, 4.0]  # first learning rates, of which each arm gets the best
 choosers: int = 3  # networks for each rate and arm, on which it is chosen
 members: int = 16  # independent networks an arm; the same weights and chords in every arm
-hidden: int = 50  # sigmoid units
+hidden: int | None = 50  # sigmoid units; null: as many as the paper has for this music
 length: int = 100  # chords of a chunk
 batch: int = 5  # chunks an update
 budget: int = 2000  # updates
 every: int = 50  # updates between two points of a learning curve
 rate: float = 1.0  # of all arms, if `rates` is empty
 threshold: float = 8.0  # of norm clipping
-alpha: float = 0.5  # weight of Omega in the first epoch
-omega: Literal["eq9", "eq10", "code"] = "eq10"
+alpha: float | None = None  # weight of Omega in the first epoch; null: the paper's for this music
+omega: Literal["eq9", "eq10", "code"] = "code"  # its form
 dtype: Literal["float64", "float32"] = "float32"
 seed: int = 0
 better: float | None = None  # planted
@@ -36,7 +36,7 @@ better_on_test: float | None = None  # planted
 # %%
 import gradstudy as gs
 from gradstudy.tasks.music import NextChord
-from gradstudy.theory.pascanu2013table import published
+from gradstudy.theory.pascanu2013table import published, setting
 from gradstudy.training import polyphonic_music
 from gradstudy.training.annealing import Schedule
 from gradstudy.training.arms import arms as members_of
@@ -49,11 +49,13 @@ campaign = Campaign(
     NextChord(songs.train),
     "sigmoid",
     "sigmoid",
-    members_of(arms, range(members), rate=rate, threshold=threshold, alpha=alpha),
+    members_of(
+        arms, range(members), rate=rate, threshold=threshold, alpha=setting(music).alpha if alpha is None else alpha
+    ),
     lengths=length,
     budget=budget,
     seed=seed,
-    hidden=hidden,
+    hidden=hidden or setting(music).hidden,
     recipe=Recipe(batch=batch, omega=omega),
     examination=None,
     schedule=Schedule(songs.epoch(batch * length)),

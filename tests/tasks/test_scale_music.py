@@ -5,6 +5,8 @@ Oracles: the law that the docstring states, looked up in the rolls; the songs dr
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_the_tune_goes_step_by_step(rolls):
         places = [7 * (h // 12) + sorted(MAJOR).index(h % 12) for h in heights]
         assert min(places) >= 0
         assert max(places) <= 14
-        assert {abs(b - a) for a, b in zip(places, places[1:], strict=False)} == {1}
+        assert {abs(b - a) for a, b in itertools.pairwise(places)} == {1}
 
 
 def test_all_keys_occur_and_songs_are_functions_of_the_seed(rolls):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from gradstudy.theory.pascanu2013table import published
+from gradstudy.theory.pascanu2013table import published, setting
 
 
 @pytest.mark.parametrize("music", ["nottingham", "piano-midi", "musedata"])
@@ -25,6 +25,15 @@ def test_the_exception_and_the_other_version():
     assert other["nats"].tolist() == [3.24, 3.46]
     assert set(other["source_status"]) == {"second-hand"}
     assert "pascanu2012" not in set(published("piano-midi")["source"])
+
+
+def test_settings_are_those_of_the_notes():
+    assert [(s.hidden, s.alpha) for s in map(setting, ("nottingham", "piano-midi", "musedata", "jsb"))] == [
+        (300, 0.5),
+        (300, 0.5),
+        (400, 0.1),
+        (300, 0.5),
+    ]
 
 
 def test_sets_that_the_paper_has_not_have_no_rows():

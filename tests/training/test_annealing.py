@@ -92,7 +92,7 @@ def test_members_that_leave_leave_the_rest_as_they_were():
 def test_a_checkpoint_of_another_schedule_is_refused(tmp_path):
     path = tmp_path / "state.npz"
     run(campaign(budget=3), path)
-    with pytest.raises(CheckpointError, match="schedule.epoch: 5 instead of 6"):
+    with pytest.raises(CheckpointError, match=r"schedule\.epoch: 5 instead of 6"):
         run(campaign(budget=3, schedule=Schedule(6)), path)
 
 
