@@ -124,9 +124,10 @@ def gains(likelihoods: pd.DataFrame, published: pd.DataFrame) -> Drawing:
     told = " Hollow: the paper's own differences." if len(paper) else ""
     return Drawing(
         figure,
-        f"How much less a chord costs with clipping than without (+C over MSGD), and with clipping and Ω than with "
-        f"clipping alone (+CR over +C), in pairs of networks with the same initial weights and the same chords: small "
-        f"dots the n = {n} pairs{also}, large ones their mean with its 95 % interval. Right of the line is a gain.{told}",
+        "How much less a chord costs with clipping than without (+C over MSGD), and with clipping and Ω than with "
+        "clipping alone (+CR over +C), in pairs of networks with the same initial weights and the same chords: small "
+        f"dots the n = {n} pairs{also}, large ones their mean with its 95 % interval. Gains lie right of the line."
+        f"{told}",
         "Rows of dots about a vertical line at zero.",
     )
 
