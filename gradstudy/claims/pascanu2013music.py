@@ -1,4 +1,4 @@
-"""Claims P21-P23 on polyphonic music: Pascanu, Mikolov and Bengio, ICML 2013, section 4.2 and Table 1."""
+"""Claims P21-P23 on polyphonic music: Pascanu, Mikolov and Bengio, ICML 2013, Table 1."""
 
 from __future__ import annotations
 
@@ -48,12 +48,11 @@ def _gains(rows: pd.DataFrame, better: str, worse: str, split: str) -> pd.Series
 
 
 _SETTING = (
-    "Next-chord prediction of piano rolls, sigmoid units, plain SGD whose rate halves after an epoch in which the "
-    "training loss rose, threshold 8, Ω in the released code's form (mean over steps) with weight 0.5/t in epoch t. "
-    "Whole songs are scored. Every arm at the best of four first rates, chosen for it on the validation songs with "
-    "other networks. Scaled down: 50 units (paper: 300), chunks of 100 chords (200), a million chords seen by each "
-    "network. Batches of 5 chunks (the paper's size is not known to us); float32. The ordering is decided, not the "
-    "values."
+    "Next-chord prediction of piano rolls by sigmoid units, whole songs scored; plain SGD, every arm at its best of "
+    "four first rates (chosen on validation songs with other networks), halved after an epoch in which the loss rose; "
+    "threshold 8; Ω in the released code's form with weight 0.5/t in epoch t. Scaled down: 50 units (paper, "
+    "second-hand: 300), chunks of 100 chords (200), a million chords a network, batches of 5 chunks (paper: not known); "
+    "float32. The ordering is decided, not the values."
 )
 _NETWORK = "a network drawn and trained on its own (seed of weights and chords), paired between arms"
 
@@ -138,7 +137,7 @@ CLAIMS = (
     ),
     Claim(
         id="P23",
-        source="pascanu2013: section 4.2",
+        source="pascanu2013: Table 1 and its discussion",
         source_status="read",
         kind="comparison",
         statement="Clipping optimises rather than regularises: what it gains over plain SGD on the training songs is "

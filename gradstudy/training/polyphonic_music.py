@@ -125,8 +125,9 @@ def try_rates(
 
 def chosen_rates(trials: pd.DataFrame) -> dict[str, float]:
     """The rate of each arm whose networks do best in the mean; one at which a network diverged is not chosen."""
-    means = trials.groupby(["arm", "first_rate"])["nats"].agg(lambda nats: nats.fillna(math.inf).mean())
-    return {str(arm): float(part.droplevel("arm").idxmin()) for arm, part in means.groupby("arm")}
+    means = trials.fillna({"nats": math.inf}).groupby(["arm", "first_rate"])["nats"].mean().reset_index()
+    best = means.loc[means.groupby("arm")["nats"].idxmin()]
+    return {str(arm): float(rate) for arm, rate in zip(best["arm"], best["first_rate"], strict=True)}
 
 
 def train(campaign: Campaign, rates: dict[str, float], plant: Plant, checkpoint: Path | None = None) -> Outcome:

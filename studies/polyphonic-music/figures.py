@@ -112,7 +112,7 @@ def gains(likelihoods: pd.DataFrame, published: pd.DataFrame) -> Drawing:
                 ax.plot(found, at, ".", color=color, alpha=0.35, markersize=3)
                 if len(found):
                     ax.errorbar(found.mean(), -place, xerr=_half(found), fmt="o", color=color, markersize=4, capsize=2)
-                told = _differences(its, worse, better, split)
+                told = _differences(its, worse, better, split)[: 0 if summed else None]
                 ax.plot(told, np.full(len(told), -place), "D", mfc="none", color=style.BLACK, markersize=4.5)
             ax.axvline(0, color=style.BLACK, lw=0.6)
             ax.set_title(SETS[name])
@@ -198,7 +198,7 @@ def learning_curves(courses: pd.DataFrame) -> Drawing:
             upper.set_title(SETS[name])
             lower.set_xlabel("updates")
             upper.set_ylim(
-                top=float(kept[kept["music"] == name].groupby(["arm", "update"])["nats"].mean().quantile(0.95))
+                top=float(kept[kept["music"] == name].groupby(["arm", "update"])["nats"].mean().quantile(0.8))
             )
         axes[0, 0].set_ylabel("training loss\n(nats a chord)")
         axes[1, 0].set_ylabel("largest |∂L/∂θ|")
