@@ -51,7 +51,7 @@ _SETTING = (
     "Next-chord prediction of piano rolls by sigmoid units, whole songs scored; plain SGD, every arm at its best of "
     "four first rates (chosen on validation songs with other networks), halved after an epoch in which the loss rose; "
     "threshold 8; Ω in the released code's form with weight 0.5/t in epoch t. Scaled down: 50 units (paper, "
-    "second-hand: 300), chunks of 100 chords (200), a million chords a network, batches of 5 chunks (paper: not known); "
+    "second-hand: 300), chunks of 100 chords (200), a million chords a network, batches of 5 chunks (paper: unknown); "
     "float32. The ordering is decided, not the values."
 )
 _NETWORK = "a network drawn and trained on its own (seed of weights and chords), paired between arms"
