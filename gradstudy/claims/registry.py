@@ -16,6 +16,7 @@ MODULES = (
     "pascanu2013crossing",
     "pascanu2013attractors",
     "pascanu2013temporal",
+    "pascanu2013music",
     "gers2000",
     "neychev2019",
     "glorot2010",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -105,17 +105,33 @@ def predict(population: Population, inputs: Tensor, scored: slice) -> Tensor:
 
     Cost: T batched products; memory for 8 steps whatever T, and for the scored states.
     """
-    members, length, batch = inputs.shape[:3]
-    unrolled = unroll(population.shape, (members, min(length, _PIECE), batch), inputs.dtype)
-    wanted, kept = torch.zeros(length, dtype=torch.bool), []
+    length = inputs.shape[1]
+    wanted = torch.zeros(length, dtype=torch.bool)
     wanted[scored] = True
-    for piece, chosen in zip(inputs.split(_PIECE, dim=1), wanted.split(_PIECE), strict=True):
-        part = unrolled.part(members, piece.shape[1])
-        part.drive(piece)
-        part.forward(population)
-        kept.append(part.hidden[1:][chosen])
-        part.carry()
+    pieces = zip(_states(population, inputs, _PIECE), wanted.split(_PIECE), strict=True)
+    kept = [hidden[chosen] for hidden, chosen in pieces]
     return _read(population, torch.cat(kept).permute(1, 0, 3, 2))
+
+
+def predictions(population: Population, inputs: Tensor, piece: int) -> Iterator[Tensor]:
+    """Predictions at all steps, `(members, steps, batch, outputs)`, a piece of so many steps after the other.
+
+    As `predict`, but nothing is kept of a piece when the next one comes: memory for one, whatever T.
+    """
+    for hidden in _states(population, inputs, piece):
+        yield _read(population, hidden.permute(1, 0, 3, 2))
+
+
+def _states(population: Population, inputs: Tensor, piece: int) -> Iterator[Tensor]:
+    """h_t, `(steps, members, H, batch)`, a piece after the other; memory that the next one overwrites."""
+    members, length, batch = inputs.shape[:3]
+    unrolled = unroll(population.shape, (members, min(length, piece), batch), inputs.dtype)
+    for driving in inputs.split(piece, dim=1):
+        part = unrolled.part(members, driving.shape[1])
+        part.drive(driving)
+        part.forward(population)
+        yield part.hidden[1:]
+        part.carry()
 
 
 def _read(population: Population, states: Tensor) -> Tensor:

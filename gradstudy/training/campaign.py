@@ -13,6 +13,7 @@ from torch import Tensor
 from gradstudy.errors import LengthError, OptionError
 from gradstudy.tasks.task import ScoredTask, SolvableTask
 from gradstudy.training import checkpoint as checkpoints
+from gradstudy.training.annealing import Annealing, Schedule
 from gradstudy.training.arms import Member
 from gradstudy.training.examination import Examination
 from gradstudy.training.history import History
@@ -38,6 +39,7 @@ class Campaign:
         hidden: units.
         recipe: what all members share.
         examination: when a member has solved the task; None: none is tested, and all use up the budget.
+        schedule: what changes from epoch to epoch; None: nothing does.
         every: updates between two rows of the history; 0 for none.
         lags: at which |dL/dh_{T - lag}| is kept.
         dtype: of weights and states.
@@ -57,6 +59,7 @@ class Campaign:
     hidden: int = 50
     recipe: Recipe = field(default_factory=Recipe)
     examination: Examination | None = field(default_factory=Examination)
+    schedule: Schedule | None = None
     every: int = 100
     lags: tuple[int, ...] = (0, 5, 10, 20, 50, 100)
     dtype: Literal["float64", "float32"] = "float64"
@@ -189,6 +192,7 @@ class _Course:
         population = draw_population(campaign.shape, campaign.start, indices, seed=campaign.seed, dtype=dtype)
         self.weights = population.weights.clone()
         self.trainer = Trainer(population, campaign.members, campaign.task, campaign.recipe, campaign.range[1])
+        self.annealing = Annealing(campaign.schedule, self.trainer) if campaign.schedule else None
         self.outcomes = torch.zeros(len(indices), dtype=torch.int64)
         self.updates = torch.zeros(len(indices), dtype=torch.int64)
         self.errors = torch.full((len(indices),), torch.nan, dtype=torch.float64)
@@ -208,6 +212,8 @@ class _Course:
         trainer = self.trainer
         seen = trainer.update(self.feed.batch(self.indices, trainer.updates))
         self.history.see(self.places, seen)
+        if self.annealing:
+            self.annealing.see(self.places, seen, trainer)
         verdict = self._verdict(seen)
         leaving = verdict != _TRAINING
         due = self.campaign.every > 0 and trainer.updates % self.campaign.every == 0
@@ -257,6 +263,7 @@ class _Course:
             "errors": self.errors,
             "rows": torch.from_numpy(self.history.rows),
             "since": self.history.since,
+            **({"annealing": self.annealing.state} if self.annealing else {}),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -268,6 +275,9 @@ class _Course:
         self.trainer.updates = int(state["updates_done"])
         self.outcomes, self.updates, self.errors = state["outcomes"], state["updates"], state["errors"]
         self.history.rows, self.history.since = state["rows"].numpy(), state["since"]
+        if self.annealing:
+            self.annealing.state = state["annealing"]
+            self.annealing.set(self.places, self.trainer)
 
     def outcome(self) -> Outcome:
         """What became of everybody."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gradstudy.training.backpropagation import gradients, predict, unroll
+from gradstudy.training.backpropagation import gradients, predict, predictions, unroll
 from gradstudy.training.population import BLOCKS, Shape, draw_population
 
 CELLS = ["tanh", "relu", "sigmoid", "lstm", "gru"]
@@ -122,6 +122,16 @@ def test_predictions_over_many_pieces_are_those_of_one_pass(cell):
             module, head = population.modules(place)
             expected = head(module(inputs[place])[0])
         torch.testing.assert_close(found[place], expected[5:150:29].detach(), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_predictions_at_all_steps_come_piece_by_piece(cell):
+    population = draw_population(Shape(cell, INPUTS, 6, OUTPUTS), "default", range(MEMBERS), seed=0)
+    inputs = torch.randn(MEMBERS, LENGTH, BATCH, INPUTS, generator=torch.Generator().manual_seed(2)).double()
+    pieces = list(predictions(population, inputs, 7))
+    assert [piece.shape[1] for piece in pieces] == [7, 7, 7, 2]
+    whole = predict(population, inputs, slice(None))
+    torch.testing.assert_close(torch.cat(pieces, 1), whole, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
