@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradstudy.claims.claim import Claim, Estimate
-from gradstudy.report import edition, profiles, prose, references, words
+from gradstudy.report import edition, papers, profiles, prose, references, words
 from gradstudy.report.assess import Assessment, ControlOutcome, Runs, deciding, kind_in_words
 from gradstudy.study.evidence import differing
 from gradstudy.study.results import RUN_CHARACTERS
@@ -145,8 +145,7 @@ def _summary(assessments: Iterable[Assessment]) -> list[dict[str, Any]]:
     counts: dict[str, list[str]] = {}
     for assessment in assessments:
         counts.setdefault(assessment.verdict.partition(":")[0], []).append(assessment.claim.id)
-    order = ("SUPPORTED", "REFUTED", "INCONCLUSIVE", "undecided")
-    return [{"verdict": verdict, "claims": counts[verdict]} for verdict in order if verdict in counts]
+    return [{"verdict": verdict, "claims": counts[verdict]} for verdict in papers.VERDICTS if verdict in counts]
 
 
 def _table_row(name: str, material: Material) -> dict[str, Any]:

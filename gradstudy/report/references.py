@@ -33,6 +33,19 @@ def cited(keys: Iterable[str], folder: Path | None = None) -> list[dict[str, str
     return [_entry(key, known) for key in keys]
 
 
+def label(source: Mapping[str, str]) -> tuple[str, str]:
+    """Year of an entry of `cited`, and what it is called in a list: Pascanu et al. (2013), On the difficulty of ...
+
+    The key stands for it if its BibTeX, which can be anybody's, does not say authors, year and title.
+    """
+    fields = _fields(source["bibtex"])
+    if not {"author", "year", "title"} <= fields.keys():
+        return "", source["key"]
+    families = [_parted(name)[0] for name in fields["author"].split(" and ")]
+    who = " and ".join(families) if len(families) < 3 else f"{families[0]} et al."
+    return fields["year"], f"{who} ({fields['year']}), {fields['title']}"
+
+
 def _entry(key: str, known: Mapping[str, str]) -> dict[str, str]:
     if key not in known:
         raise ReportError(
@@ -42,7 +55,7 @@ def _entry(key: str, known: Mapping[str, str]) -> dict[str, str]:
             remedy="correct the key in study.yaml, or put its entry into a references.bib beside it",
         )
     bibtex = known[key]
-    fields = {name.lower(): _decoded(value) for name, value in _FIELD.findall(bibtex)}
+    fields = _fields(bibtex)
     if missing := [name for name in ("author", "title", "year") if not fields.get(name)]:
         raise ReportError(
             f"the entry {key!r} without a readable {', '.join(missing)}",
@@ -86,6 +99,10 @@ def _entries(path: Path) -> dict[str, str]:
     return {match["key"]: match[0] for match in _ENTRY.finditer(text)}
 
 
+def _fields(bibtex: str) -> dict[str, str]:
+    return {name.lower(): _decoded(value) for name, value in _FIELD.findall(bibtex)}
+
+
 def _decoded(value: str) -> str:
     for code, letter in _ACCENTS.items():
         value = value.replace(code, letter)
@@ -109,12 +126,16 @@ def _authors(names: str) -> str:
 
 
 def _initials(name: str) -> str:
+    family, given = _parted(name)
+    return f"{family}, {' '.join(f'{part[0]}.' for part in given.split())}" if given else family
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Family and given names; the latter are empty for an institution of one word."""
     family, comma, given = name.partition(", ")
-    if not comma:  # "Given Family", or an institution
+    if not comma:  # "Given Family"
         given, _, family = name.rpartition(" ")
-    if not given:
-        return family
-    return f"{family}, {' '.join(f'{part[0]}.' for part in given.split())}"
+    return family, given
 
 
 def _address(fields: dict[str, str]) -> str:

@@ -73,7 +73,9 @@ def test_hostile_text_is_text_on_the_page(synthetic, report: Path):
     seen = page(report / "index.html")
     assert seen.words.count(synthetic.HOSTILE) >= 4  # title, question, statement, setting
     assert "Growth of the product for <b>each</b> seed" in seen.words
-    assert not {tag for tag, _ in seen.tags} & {"script", "b", "link", "iframe"} - {"b"}
+    assert not {tag for tag, _ in seen.tags} & {"link", "iframe", "i"}
+    assert [tag for tag, _ in seen.tags].count("script") == 1, "ours, and none beside it"
+    assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on")]
     assert all((report / attributes["src"]).is_file() for tag, attributes in seen.tags if tag == "img")
     assert all(attributes.get("alt") for tag, attributes in seen.tags if tag == "img")
 

@@ -30,6 +30,17 @@ def test_every_entry_reads_well(key: str):
     assert re.search(r"\(\d{4}\)\. \S", entry["text"])
 
 
+def test_what_a_paper_is_called_in_a_list():
+    names = {key: references.label(references.cited([key])[0]) for key in ("hochreiter1997", "gers2000", "neychev2019")}
+    assert names["hochreiter1997"] == ("1997", "Hochreiter and Schmidhuber (1997), Long short-term memory")
+    assert names["gers2000"] == ("2000", "Gers et al. (2000), Learning to forget: Continual prediction with LSTM")
+    assert names["neychev2019"][1].startswith("Neychev (2019), ")
+    own = "@misc{x,\n  Author = {Ada Lovelace and {Analytical}},\n  title = {Notes},\n  year = {1843},\n}"
+    assert references.label({"key": "x", "bibtex": own}) == ("1843", "Lovelace and Analytical (1843), Notes")
+    for bibtex in ("", "nothing of BibTeX", "@misc{x,\n  year = {1900},\n}"):
+        assert references.label({"key": "x", "bibtex": bibtex}) == ("", "x")
+
+
 def test_all_that_are_needed_are_there():
     pascanu, others = {"pascanu2012", "pascanu2013"}, {"bengio1994", "hochreiter1997", "boulanger2012"}
     assert pascanu | others | {"he2015", "he2016", "neychev2019"} <= set(KEYS)
