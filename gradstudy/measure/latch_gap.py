@@ -28,6 +28,8 @@ from gradstudy.models.two_unit_latch import TwoUnitLatch, alternating_inputs, dr
 _PERTURBATION = 1e-3
 _POINTS = 64
 _BOX = 4.0
+# Links between two points of a picture.
+_PICTURED = 10
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,10 @@ def driven_growth(latch: TwoUnitLatch, watch: Watch) -> pd.DataFrame:
 
 
 def driven_path(latch: TwoUnitLatch, watch: Watch) -> pd.DataFrame:
-    """log |da_t/da_0 v| of the first draw link by link after the burn-in, for pictures.
+    """log |da_t/da_0 v| of the first draw after the burn-in, for pictures.
 
     Returns:
-        One row a link: `t`; `log_norm`, `low`, `high`: mean, least and largest over the rows, in nats, v being what
+        One row every 10 links: `t`; `log_norm`, `low`, `high`: mean, least and largest over the rows, in nats, v being what
         the burn-in made of a random vector; `rho`: largest modulus of an eigenvalue of the one-step Jacobians so far.
     """
     subject = _subject(latch, watch, 0)
@@ -89,7 +91,8 @@ def driven_path(latch: TwoUnitLatch, watch: Watch) -> pd.DataFrame:
             jacobians = module.weight_rec.detach() * module.slopes(chain.states[t - 1]).detach()[:, None, :]
             rho = max(rho, float(spectral_radius(jacobians).max()))
             spread = {"log_norm": float(total.mean()), "low": float(total.min()), "high": float(total.max())}
-            rows.append({"t": t - watch.burn_in, **spread, "rho": rho})
+            if (t - watch.burn_in) % _PICTURED == 0:
+                rows.append({"t": t - watch.burn_in, **spread, "rho": rho})
     return pd.DataFrame(rows)
 
 

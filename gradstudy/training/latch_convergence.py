@@ -53,7 +53,7 @@ def convergence(
             every doubling of T is struck out.
 
     Returns:
-        One row a run: `length`, `search`, `rate`; `solved`; `after`: updates it took, the budget if not solved;
+        One row a run: `length`, `search`, `rate`; `solved`;
         `weight`, w at the end to three decimals; `choosing`: whether the search is one of the first quarter, on which
         the learning rate that solves most is chosen for each length; `best`: whether this is the rate so chosen.
     """
@@ -72,7 +72,6 @@ def convergence(
             "search": start.search,
             "rate": start.rate,
             "solved": solved,
-            "after": torch.where(solved, outcome.updates, setting.updates),
             "weight": outcome.population.weight[0, 0].round(decimals=3),
         }
         table = pd.DataFrame({"length": length, **{name: value.numpy() for name, value in columns.items()}})

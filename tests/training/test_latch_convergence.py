@@ -30,7 +30,6 @@ def test_runs_against_train(runs):
     outcome = train(population, MINIMAL_LATCH, Lessons((10,), "gaussian", 2, "latch of 10 steps"), Course(150, 30))
     rows = runs[runs["length"] == 10]
     assert rows["solved"].tolist() == outcome.solved.tolist()
-    assert rows["after"].tolist() == outcome.updates.tolist()
     assert rows["weight"].tolist() == pytest.approx(outcome.population.weight[0, 0].tolist(), abs=5.1e-4)
     assert len(runs) == 3 * 2 * 12
     assert runs.loc[runs["length"] == 5, "solved"].mean() > runs.loc[runs["length"] == 20, "solved"].mean()
@@ -69,7 +68,6 @@ def test_planted_lengths_that_do_not_matter():
     assert kept.max() - kept.min() < 0.2
     ratio = some.groupby("length")["solved"].mean().to_numpy()
     assert ratio / ratio[0] == pytest.approx(np.array([1.0, 0.8, 0.6]), abs=0.1)
-    assert (some.loc[~some["solved"], "after"] == 150).all()
 
 
 def test_density():
