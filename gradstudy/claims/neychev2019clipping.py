@@ -8,7 +8,7 @@ from gradstudy.claims.claim import Claim, Control, Estimate, Region, Tables, Ver
 from gradstudy.claims.depth import Measure
 from gradstudy.claims.families import planted
 from gradstudy.claims.intervals import mean_estimate
-from gradstudy.claims.neychev2019surface import HIGHER, SAME_DIRECTION
+from gradstudy.claims.neychev2019surface import HIGHER, SAME_DIRECTION, strayed
 
 WORSE = math.log10(1.1)
 """Powers of ten by which a loss must be higher than another to be a worse one: by a tenth."""
@@ -63,14 +63,9 @@ def bad_ends(tables: Tables) -> tuple[Estimate, ...]:
 
 
 def straying(tables: Tables) -> tuple[Estimate, ...]:
-    """L5c: the largest distance of a clipped step from the segment between 0 and the plain step, over its length."""
-    found = []
-    for rate, rows in tables["directions"].groupby("rate", sort=True):
-        values = rows["deviation"][rows["clipped_steps"] > 0]
-        value = float(values.max(skipna=False)) if len(values) else math.nan
-        said = f"learning rate {rate:g}: {rows['clipped_steps'].sum():,} steps of {len(values)} trainings"
-        found.append(Estimate(value, value - 1e-9, value + 1e-9, len(values), "of the step's length", said))
-    return tuple(found)
+    """L5c: `strayed` of the trainings, by learning rate."""
+    groups = tables["directions"].groupby("rate", sort=True)
+    return tuple(strayed(rows, f"learning rate {rate:g}") for rate, rows in groups)
 
 
 _STEPS = (

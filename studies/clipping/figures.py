@@ -134,7 +134,7 @@ def time_by_threshold(times: pd.DataFrame) -> Drawing:
         upper.set_ylabel("mean time to success\n(of the budget, restricted)")
         lower.set_ylabel("share solved")
         lower.set_xlabel("threshold / average gradient norm")
-        upper.legend(fontsize=6)
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     n, budget = kept["member"].nunique(), int(kept["budget"].max())
     return Drawing(
         figure,
