@@ -61,18 +61,17 @@ def improvement(fold: str) -> Measure:
     """
 
     def measure(tables: Tables) -> tuple[Estimate, ...]:
-        found = list(tables["finite"].groupby("epoch", sort=True))
-        return tuple(
-            mean_estimate(
-                np.log10(rows[f"{fold}_plain"] / rows[f"{fold}_clipped"]).tolist(),
-                "powers of ten",
-                condition=f"{20 * count:.0f} sequences, learning rates {rows['rate_plain'].iloc[0]:g} and "
-                f"{rows['rate_clipped'].iloc[0]:g}: {rows[f'{fold}_plain'].mean():.3g} and "
-                f"{rows[f'{fold}_clipped'].mean():.3g} nats on average",
-                conditions=len(found),
+        found = [rows for _, rows in tables["finite"].groupby("epoch", sort=True)]
+        estimates = []
+        for rows in found:
+            plain, clipped = rows[f"{fold}_plain"], rows[f"{fold}_clipped"]
+            said = (
+                f"{20 * int(rows['epoch'].iloc[0])} sequences, learning rates {rows['rate_plain'].iloc[0]:g} and "
+                f"{rows['rate_clipped'].iloc[0]:g}: {plain.mean():.3g} and {clipped.mean():.3g} nats on average"
             )
-            for count, rows in found
-        )
+            logs = np.log10(plain / clipped).tolist()
+            estimates.append(mean_estimate(logs, "powers of ten", condition=said, conditions=len(found)))
+        return tuple(estimates)
 
     return measure
 
@@ -111,7 +110,7 @@ def _thresholds(tables: Tables) -> list[Pair]:
     """Times at the recommended thresholds but that of the average norm itself, each beside those at that norm."""
     times = _times(tables["times"], "norm")
     low, high = RECOMMENDED
-    factors = [factor for factor in times.columns if low <= factor <= high and factor != 1.0]
+    factors = [factor for factor in map(float, times.columns) if low <= factor <= high and factor != 1.0]
     return [(f"threshold {factor:g} times the average norm", times[factor], times[1.0]) for factor in factors]
 
 
