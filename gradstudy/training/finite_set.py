@@ -57,7 +57,7 @@ def at_best_rates(table: pd.DataFrame) -> pd.DataFrame:
         `test_clipped`: losses.
     """
     chosen = table[table["chooses"]].groupby(["arm", "learning_rate"])["test_loss"].mean()
-    found = {}
+    found: dict[str, object] = {}
     for arm in ARMS:
         rate = float(chosen[arm].idxmin())
         rows = table[(table["arm"] == arm) & (table["learning_rate"] == rate) & ~table["chooses"]].set_index("member")

@@ -33,8 +33,8 @@ class Plant:
 
     Args:
         threshold: at which the plain arm is clipped, too.
-        accidents: both arms are clipped, but of those in the place of the plain ones this share, evenly spread over
-            members and rates, ends with weights that are no numbers.
+        accidents: both arms are clipped, but of those in the place of the plain ones this share ends with weights that
+            are no numbers: ones that would have ended well, evenly spread over members and rates.
     """
 
     threshold: float | None = None
@@ -52,50 +52,49 @@ def endings(campaign: Campaign, rates: Sequence[float], threshold: float, plant:
 
     Returns:
         One row an arm, rate and member: `arm` (plain, clipped); `learning_rate`; `member`; `end`: "not finite" (a loss
-        or a
-        weight became NaN or infinite), "ruined" (the loss on 500 fresh sequences at the end is more than 1.5 times
+        or a weight became NaN or infinite), "ruined" (the loss on 500 fresh sequences at the end is more than 1.5 times
         that of the trivial predictor, after its mean over some interval of the history was below that), "high" (as
-        high, but it never was below) or "kept"; `updates` until then; `relative_loss`: on these sequences over the
-        trivial
-        predictor's; `log10_largest_gradient`: the largest norm before clipping, -inf for 0; `log10_reach`: the bound
-        of `theory.pascanu2013.log10_reach` on its square, infinite without clipping.
+        high, but it never was below) or "kept"; `updates` until then; `relative_loss`: on these sequences over that of
+        the trivial predictor; `log10_largest_gradient`: the largest norm before clipping, -inf for 0; `log10_reach`:
+        the bound of `theory.pascanu2013.log10_reach` on its square, infinite without clipping.
     """
     indices = sorted({member.index for member in campaign.members})
     thresholds = {"SGD": math.inf if plant.threshold is None else plant.threshold, "SGD-C": threshold}
     if plant.accidents is not None:
         thresholds["SGD"] = threshold
-    rows = []
-    for number, rate in enumerate(rates):
-        members = tuple(Member(i, arm, rate, thresholds[arm]) for arm in ARMS for i in indices)
-        outcome = run(replace(campaign, members=members))
-        spoilt = _accidents(number * len(indices), len(indices), plant.accidents)
-        outcome.population.weights[: len(indices)][spoilt] = torch.nan
-        rows.append(_rows(outcome).assign(learning_rate=rate))
-    table = pd.concat(rows, ignore_index=True)
-    table["arm"] = table["arm"].map(ARMS)
-    names = [
-        "arm",
-        "learning_rate",
-        "member",
-        "end",
-        "updates",
-        "relative_loss",
-        "log10_largest_gradient",
-        "log10_reach",
+    outcomes = [
+        run(replace(campaign, members=tuple(Member(i, arm, rate, thresholds[arm]) for arm in ARMS for i in indices)))
+        for rate in rates
     ]
-    return table[names]
+    table = _table(outcomes)
+    if plant.accidents is not None:
+        _spoil(outcomes, table, plant.accidents)
+        table = _table(outcomes)
+    table["arm"] = table["arm"].map(ARMS)
+    names = ["arm", "learning_rate", "member", "end", "updates", "relative_loss", "log10_largest_gradient"]
+    return table[[*names, "log10_reach"]]
 
 
-def _accidents(before: int, count: int, share: float | None) -> list[int]:
-    """A share of the trainings, evenly spread over all: which of `count`, with so many before them."""
-    numbers = range(before, before + count)
-    return [number - before for number in numbers if int((number + 1) * (share or 0)) > int(number * (share or 0))]
+def _table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """The rows of campaigns of one rate each."""
+    return pd.concat([_rows(outcome) for outcome in outcomes], ignore_index=True)
+
+
+def _spoil(outcomes: Sequence[Outcome], table: pd.DataFrame, share: float) -> None:
+    """Make the weights of some plain trainings that would end well NaN: a share of all plain ones, evenly spread."""
+    plain = table[table["arm"] == "SGD"]
+    well = plain[plain["end"] == "kept"].sort_values(["member", "learning_rate"])
+    pace = share * len(plain) / max(len(well), 1)
+    for number, place in enumerate(well.index):
+        if int((number + 1) * pace) > int(number * pace):
+            campaign, member = divmod(place, len(table) // len(outcomes))
+            outcomes[campaign].population.weights[member] = torch.nan
 
 
 def _rows(outcome: Outcome) -> pd.DataFrame:
     """One row a member of a campaign of one rate."""
     campaign = outcome.campaign
-    table = outcome.members[["arm", "member", "updates"]].copy()
+    table = outcome.members[["arm", "rate", "member", "updates"]].rename(columns={"rate": "learning_rate"})
     trivial = campaign.task.trivial_loss(campaign.range[1])
     histories = outcome.history.groupby(["arm", "member"])
     rows = [histories.get_group((arm, member)) for arm, member in zip(table["arm"], table["member"], strict=True)]
