@@ -32,9 +32,8 @@ def by_rate(campaign: Campaign, rates: Sequence[float], threshold: float, raised
 
     Returns:
         One row an arm, rate and member: `arm`, `learning_rate`, `member`; `chooses`: whether it is one of those on
-        which the
-        rate is chosen; `train_loss`: over the member's whole training set, `test_loss`: on 1,000 fresh sequences, each
-        at most twice the trivial predictor's; `trivial_loss`.
+        which the rate is chosen; `train_loss`: over the member's whole training set, `test_loss`: on 1,000 fresh
+        sequences, each at most twice the trivial predictor's; `trivial_loss`.
     """
     indices = sorted({member.index for member in campaign.members})
     indices += [_CHOOSING + index for index in indices]

@@ -42,10 +42,9 @@ def compare(campaign: Campaign, thresholds: Sequence[float], plant: Plant) -> pd
 
     Returns:
         One row a threshold and member: `clipped_at`: the threshold, `member`; `clipped`: share of the updates whose
-        gradient was;
-        `rate_plain`, `rate_clipped`: of the decay of the gradient on its way back from h_T to h_1 at the end of the
-        training, (log|dL/dh_1| - log|dL/dh_T|) / (T - 1), nats per link, norms over 500 fresh sequences and all units;
-        `loss_plain`, `loss_clipped`: on these; `trivial_loss`.
+        gradient was; `rate_plain`, `rate_clipped`: of the decay of the gradient on its way back from h_T to h_1 at the
+        end of the training, (log|dL/dh_1| - log|dL/dh_T|) / (T - 1), nats per link, norms over 500 fresh sequences and
+        all units; `loss_plain`, `loss_clipped`: on these; `trivial_loss`.
     """
     members = {member.index: member for member in campaign.members}
     planted = plant.stretch is not None or plant.worse is not None
