@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 
 from gradstudy.claims.claim import Claim, Control, Estimate, Region, Tables, Verdict
 from gradstudy.claims.depth import controls
@@ -53,14 +54,22 @@ def rescue(tables: Tables) -> tuple[Estimate, ...]:
 
 
 def straying(tables: Tables) -> tuple[Estimate, ...]:
-    """L5b: the largest distance of a clipped step from the segment between 0 and the plain step, over its length."""
-    found = []
-    for (side, rate), part in tables["descents"].groupby(["side", "learning_rate"], sort=True):
-        values = part["deviation"][part["clipped_steps"] > 0]
-        value = float(values.max(skipna=False)) if len(values) else math.nan
-        said = f"from the {side}, learning rate {rate:g}: {part['clipped_steps'].sum()} steps"
-        found.append(Estimate(value, value - 1e-9, value + 1e-9, len(values), "of the step's length", said))
-    return tuple(found)
+    """L5b: `strayed` of the descents from each side, by learning rate."""
+    groups = tables["descents"].groupby(["side", "learning_rate"], sort=True)
+    return tuple(strayed(rows, f"from the {side}, learning rate {rate:g}") for (side, rate), rows in groups)
+
+
+def strayed(rows: pd.DataFrame, condition: str) -> Estimate:
+    """The largest distance of a clipped step from the segment between 0 and the plain step, over its length.
+
+    Args:
+        rows: with `deviation` and `clipped_steps` of one descent or training each.
+        condition: what these have in common.
+    """
+    values = rows["deviation"][rows["clipped_steps"] > 0]
+    value = float(values.max(skipna=False)) if len(values) else math.nan
+    said = f"{condition}: {rows['clipped_steps'].sum()} steps"
+    return Estimate(value, value - 1e-9, value + 1e-9, len(values), "of the step's length", said)
 
 
 _DESCENTS = (

@@ -17,6 +17,7 @@ MODULES = (
     "pascanu2013attractors",
     "pascanu2013temporal",
     "pascanu2013music",
+    "pascanu2013clipping",
     "gers2000",
     "neychev2019",
     "glorot2010",
@@ -33,6 +34,7 @@ MODULES = (
     "neychev2019products",
     "neychev2019weights",
     "neychev2019surface",
+    "neychev2019clipping",
     "bengio1994",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""

@@ -41,12 +41,15 @@ class Campaign:
         examination: when a member has solved the task; None: none is tested, and all use up the budget.
         schedule: what changes from epoch to epoch; None: nothing does.
         every: updates between two rows of the history; 0 for none.
+        epoch: updates after which a member's training sequences come again, in the same batches: a finite training set
+            of `epoch * recipe.batch` sequences a member; None for fresh ones at every update.
         lags: at which |dL/dh_{T - lag}| is kept.
         dtype: of weights and states.
 
     Raises:
         LengthError: the task has no room for its positions in such a length.
-        OptionError: no members, a budget below 1, a range of lengths that is none, or a task without a success rule.
+        OptionError: no members, a budget or an epoch below 1, a range of lengths that is none, or a task without a
+            success rule.
     """
 
     task: ScoredTask
@@ -61,6 +64,7 @@ class Campaign:
     examination: Examination | None = field(default_factory=Examination)
     schedule: Schedule | None = None
     every: int = 100
+    epoch: int | None = None
     lags: tuple[int, ...] = (0, 5, 10, 20, 50, 100)
     dtype: Literal["float64", "float32"] = "float64"
 
@@ -72,6 +76,13 @@ class Campaign:
                 needed="a member, an update and a length at least",
                 why="there would be nothing to train",
                 remedy="give more",
+            )
+        if self.epoch is not None and self.epoch < 1:
+            raise OptionError(
+                f"an epoch of {self.epoch} updates",
+                needed="one update at least",
+                why="there would be no sequences to train on",
+                remedy="give more, or None for fresh sequences at every update",
             )
         if low < self.task.shortest:
             raise LengthError(
@@ -210,7 +221,9 @@ class _Course:
     def update(self) -> None:
         """One update of all who are in training, then see who leaves."""
         trainer = self.trainer
-        seen = trainer.update(self.feed.batch(self.indices, trainer.updates))
+        epoch = self.campaign.epoch
+        number = trainer.updates if epoch is None else trainer.updates % epoch
+        seen = trainer.update(self.feed.batch(self.indices, number))
         self.history.see(self.places, seen)
         if self.annealing:
             self.annealing.see(self.places, seen, trainer)

@@ -245,3 +245,31 @@ def test_an_examination_needs_a_success_rule():
     with pytest.raises(OptionError, match="examination"):
         small(task=Unruled())
     assert campaigns.OUTCOMES[0] == "training"
+
+
+def test_a_finite_training_set_comes_again_in_the_same_batches():
+    campaign = small(epoch=3, examination=None, budget=8)
+    outcome = run(campaign)
+    indices = [member.index for member in campaign.members]
+    population = draw_population(campaign.shape, campaign.start, indices, seed=0)
+    trainer = Trainer(population, campaign.members, campaign.task, campaign.recipe, 11)
+    feed = Feed(campaign.draws("training", 20))
+    for update in range(8):
+        trainer.update(feed.batch(indices, update % 3))
+    torch.testing.assert_close(outcome.population.weights, population.weights, rtol=0, atol=ATOL)
+    assert not torch.equal(outcome.population.weights, run(replace(campaign, epoch=None)).population.weights)
+    with pytest.raises(OptionError, match="an epoch of 0"):
+        small(epoch=0)
+
+
+def test_an_interrupted_finite_training_goes_on(tmp_path):
+    campaign = small(epoch=7, examination=None, budget=20)
+    whole, path = run(campaign), tmp_path / "campaign.npz"
+    course = campaigns._Course(campaign)
+    while course.trainer.updates < 9:
+        course.update()
+    campaigns.checkpoints.save(path, campaigns.checkpoints.configuration(campaign), course.state())
+    again = run(campaign, path)
+    assert torch.equal(again.population.weights, whole.population.weights)
+    with pytest.raises(CheckpointError, match="epoch"):
+        run(replace(campaign, epoch=8), path)
