@@ -34,6 +34,8 @@ MODULES = (
     "neychev2019weights",
     "neychev2019surface",
     "bengio1994",
+    "neychev2019costs",
+    "neychev2019gated",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 
