@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ def leads(tables: Tables, *, match: str = "parameters") -> tuple[Estimate, ...]:
 
     On a task: the GRU's time to success minus the LSTM's, parts of the budget, mean over the lengths. On music: the
     logarithm of the ratio of the GRU's nats a chord to the LSTM's, on the test songs. Where both rivals succeed in
-    less than a quarter of their runs, the interval is NaN: nothing tells which is better.
+    less than a quarter of their runs, the interval is open on both sides: the lead is unknown.
     """
     rows = tables["outcomes"] if match == "parameters" and "outcomes" in tables else None
     found = list(_time_leads(rows)) if rows is not None else []
@@ -42,13 +43,16 @@ def equal_time_leads(tables: Tables) -> tuple[Estimate, ...]:
 
 
 def consistent_leads(tables: Tables) -> tuple[Estimate, ...]:
-    """L10a: for each of the two, the least of its leads over all tasks and data sets, in margins.
+    """L10a: the least lead over all tasks and data sets, of whichever of the two has the larger least lead; in margins.
 
-    A rival is consistently better if its least lead is above 1. The interval runs from the least of the lower ends to
-    the least of the upper ones, the leads' intervals being simultaneous.
+    One of them is consistently better if this is above 1. The leads' intervals are simultaneous, so those of a least
+    and of a largest run from the least (largest) of the lower ends to the least (largest) of the upper ones.
     """
     found = leads(tables)
-    return (_least("LSTM", found), _least("GRU", [_turned(lead) for lead in found]))
+    both = (_least("LSTM", found), _least("GRU", [_turned(lead) for lead in found]))
+    best = max(both, key=lambda least: least.value)
+    low, high = (float(np.max(ends)) for ends in zip(*((least.low, least.high) for least in both), strict=True))
+    return (Estimate(best.value, low, high, best.n, best.unit, best.condition),)
 
 
 def longest_lag(lstm: str, gru: str) -> Measure:
@@ -100,7 +104,7 @@ def _time_leads(rows: pd.DataFrame) -> Iterator[Estimate]:
             ((times["gru"] - times["lstm"]) / TIME_MARGIN).tolist(), "margins", condition=str(task), conditions=_FIELDS
         )
         silent = part.groupby("cell")["solved"].mean().max() < _ENOUGH
-        yield Estimate(found.value, math.nan, math.nan, found.n, found.unit, found.condition) if silent else found
+        yield replace(found, low=-math.inf, high=math.inf) if silent else found
 
 
 def _nats_leads(rows: pd.DataFrame, match: str) -> Iterator[Estimate]:
@@ -119,16 +123,12 @@ def _turned(lead: Estimate) -> Estimate:
     return Estimate(-lead.value, -lead.high, -lead.low, lead.n, lead.unit, lead.condition)
 
 
-def _least(who: str, found: list[Estimate] | tuple[Estimate, ...]) -> Estimate:
-    """The least lead; leads of unknown interval bound it from above by nothing, and leave its lower end open."""
-    known = [lead for lead in found if not math.isnan(lead.low)]
+def _least(who: str, found: Sequence[Estimate]) -> Estimate:
+    """The least of some leads, whose intervals are simultaneous."""
     least = min(found, key=lambda lead: lead.value)
-    low = min(lead.low for lead in known) if len(known) == len(found) else -math.inf
-    high = min((lead.high for lead in known), default=math.nan)
-    value = min(least.value, high)
-    where = f"{who}: least on {least.condition}"
+    low, high = (float(np.min(ends)) for ends in zip(*((lead.low, lead.high) for lead in found), strict=True))
     n = min(lead.n for lead in found)
-    return Estimate(value, math.nan if math.isnan(high) else min(low, value), high, n, least.unit, where)
+    return Estimate(least.value, low, high, n, least.unit, f"{who}: least on {least.condition}")
 
 
 def _successes(rows: pd.DataFrame, cell: str, start: str) -> pd.DataFrame:
@@ -158,11 +158,11 @@ _MARGINS = (
 )
 _ABSENT = (
     "That a search found no evidence is itself no evidence: too few seeds would never find any. So the claim is "
-    "taken as one about the networks, that neither is better by a margin in *every* field. Each one's number is the "
-    "least of its leads over the fields. The claim is supported only if the intervals show, for each of the two, a "
-    "field in which it is not better by a margin; it is refuted if one is better by more than a margin in all of "
-    "them; wide intervals decide nothing. Where both succeed in less than a quarter of the runs of a task, its lead "
-    "is unknown. "
+    "taken as one about the networks, that neither is better by a margin in *every* field. The number is the least "
+    "of a rival's leads over the fields, of whichever rival has the larger one. The claim is supported only if the "
+    "intervals show, for each of the two, a field in which it is not better by a margin; it is refuted if one is "
+    "better by more than a margin in all of them; wide intervals decide nothing. Where both succeed in less than a "
+    "quarter of the runs of a task, its lead is unknown. "
 )
 _LEAD = (
     "trainings are replaced by times to success of which the LSTM's are earlier, by this part of the budget:",
