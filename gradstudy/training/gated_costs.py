@@ -102,7 +102,7 @@ def flops(layers: Sequence[Layer], stand_in: float | None = None) -> pd.DataFram
             total = [sum(found[:2]) for found in (one, other)]
             counted = [sum(found[2:]) for found in (one, other)]
             names = ("matmul", "elementwise", "counted", "counted_back")
-            row = {"match": match, "units": layer.units, "gru_units": gru.units}
+            row: dict[str, object] = {"match": match, "units": layer.units, "gru_units": gru.units}
             row |= {f"lstm_{name}": value for name, value in zip(names, one, strict=True)}
             row |= {f"gru_{name}": value for name, value in zip(names, other, strict=True)}
             rows.append(row | {"ratio": total[1] / total[0], "counted_ratio": counted[1] / counted[0]})
@@ -195,7 +195,7 @@ def _stepped(module: nn.RNNBase, cell: Cell, inputs: Tensor) -> Tensor:
     state = (zero, zero) if cell == "lstm" else zero
     for x in inputs:
         state = stepping(x, state)
-    return state[0] if cell == "lstm" else state
+    return state[0] if isinstance(state, tuple) else state
 
 
 def _module(layer: Layer, cell: Cell, seed: int) -> nn.RNNBase:

@@ -122,5 +122,7 @@ def data_set(name: str, window: int, *, seed: int) -> Songs:
     """
     splits: tuple[Split, ...] = ("train", "valid", "test")
     if name == "generated":
-        return Songs(*(scale_music(split, songs=12, length=2 * window, seed=seed) for split in splits), window)
-    return Songs(*(piano_rolls(name, split) for split in splits), window)
+        rolls = [scale_music(split, songs=12, length=2 * window, seed=seed) for split in splits]
+    else:
+        rolls = [piano_rolls(name, split) for split in splits]
+    return Songs(rolls[0], rolls[1], rolls[2], window)

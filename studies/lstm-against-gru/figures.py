@@ -108,35 +108,49 @@ def running_times(times: pd.DataFrame) -> Drawing:
     )
 
 
+def _over(kept: pd.DataFrame, column: str, value: str, label: str, *, apart: float, errors: bool):
+    """A panel a task, a line a kind of network: means of a value over a column; figure and axes."""
+    tasks, kinds = _present(kept, "task", TASKS), _kinds(kept)
+    figure, axes = style.subplots(1, len(tasks), width=style.FULL, height=2.6, sharey=True, squeeze=False)
+    for ax, task in zip(axes[0], tasks, strict=True):
+        part = kept[kept["task"] == task]
+        for (cell, start), side in zip(kinds, _beside(len(kinds), apart), strict=True):
+            rows = part[(part["cell"] == cell) & (part["start"] == start)]
+            found = rows.groupby(column)[value].agg(["mean", "std", "count"])
+            half = 2.13 * found["std"] / np.sqrt(found["count"]) if errors else None
+            _, color, mark = CELLS[cell]
+            ax.errorbar(
+                found.index * (1 + side), found["mean"], yerr=half, fmt=mark + STARTS[start][1], color=color,
+                markersize=3, capsize=1.5, linewidth=1,
+            )  # fmt: skip
+        places = sorted(part[column].unique())
+        ax.set_xscale("log")
+        ax.set_xticks(places, [f"{place:g}" for place in places])
+        ax.minorticks_off()
+        ax.set_ylim(-0.04, 1.06)
+        ax.set_xlabel(label)
+        ax.set_title(TASKS[task])
+    _names_of_kinds(figure, kinds, axes[0, 0])
+    return figure, axes[0]
+
+
+def _fewest(kept: pd.DataFrame, column: str) -> int:
+    return int(kept.groupby(["task", "cell", "start", column]).size().min())
+
+
 def success_by_length(outcomes: pd.DataFrame) -> Drawing:
     """Which of the two learns the longer memory."""
     kept = _grid(outcomes)
-    tasks, kinds = _present(kept, "task", TASKS), _kinds(kept)
     with style.context():
-        figure, axes = style.subplots(1, len(tasks), width=style.FULL, height=2.6, sharey=True, squeeze=False)
-        for ax, task in zip(axes[0], tasks, strict=True):
-            part = kept[kept["task"] == task]
-            for (cell, start), shift in zip(kinds, _beside(len(kinds), 0.015), strict=True):
-                rows = part[(part["cell"] == cell) & (part["start"] == start)]
-                share = rows.groupby("steps")["solved"].mean()
-                _, color, mark = CELLS[cell]
-                ax.plot(share.index * (1 + shift), share, mark + STARTS[start][1], color=color, markersize=3)
-            steps = sorted(part["steps"].unique())
+        figure, axes = _over(kept, "steps", "solved", "length (steps)", apart=0.015, errors=False)
+        for ax in axes:
             ax.axhline(0.5, color=style.GREY, linewidth=0.6, linestyle=":")
-            ax.set_xscale("log")
-            ax.set_xticks(steps, [f"{step:g}" for step in steps])
-            ax.minorticks_off()
-            ax.set_ylim(-0.04, 1.04)
-            ax.set_xlabel("length (steps)")
-            ax.set_title(TASKS[task])
-        axes[0, 0].set_ylabel("share of networks that succeed")
-        _names_of_kinds(figure, kinds, axes[0, 0])
-    n = int(kept.groupby(["task", "cell", "start", "steps"]).size().min())
+        axes[0].set_ylabel("share of networks that succeed")
     return Drawing(
         figure,
-        f"Share of n = {n} networks a point that have learnt a task within the budget, over the length of its "
-        "sequences (points of one length drawn side by side). The length at which a line falls through one half "
-        "(dotted) is what the claims on longer dependencies compare.",
+        f"Share of n = {_fewest(kept, 'steps')} networks a point that have learnt a task within the budget, over the "
+        "length of its sequences (points of one length drawn side by side). The length at which a line falls through "
+        "one half (dotted) is what the claims on longer dependencies compare.",
         "Falling curves of success over length, one panel a task.",
     )
 
@@ -144,34 +158,15 @@ def success_by_length(outcomes: pd.DataFrame) -> Drawing:
 def time_by_length(outcomes: pd.DataFrame) -> Drawing:
     """Which of the two learns sooner."""
     kept = _grid(outcomes)
-    tasks, kinds = _present(kept, "task", TASKS), _kinds(kept)
+    budgets = kept.groupby("task")["budget"].first()
     with style.context():
-        figure, axes = style.subplots(1, len(tasks), width=style.FULL, height=2.6, sharey=True, squeeze=False)
-        for ax, task in zip(axes[0], tasks, strict=True):
-            part = kept[kept["task"] == task]
-            for (cell, start), shift in zip(kinds, _beside(len(kinds), 0.015), strict=True):
-                rows = part[(part["cell"] == cell) & (part["start"] == start)]
-                found = rows.groupby("steps")["time"].agg(["mean", "std", "count"])
-                _, color, mark = CELLS[cell]
-                half = 2.13 * found["std"] / np.sqrt(found["count"])
-                ax.errorbar(
-                    found.index * (1 + shift), found["mean"], yerr=half, fmt=mark + STARTS[start][1], color=color,
-                    markersize=3, capsize=1.5, linewidth=0.9,
-                )  # fmt: skip
-            steps = sorted(part["steps"].unique())
-            ax.set_xscale("log")
-            ax.set_xticks(steps, [f"{step:g}" for step in steps])
-            ax.minorticks_off()
-            ax.set_ylim(0, 1.05)
-            ax.set_xlabel("length (steps)")
-            ax.set_title(f"{TASKS[task]}\n({int(part['budget'].iloc[0]):,} updates)")
-        axes[0, 0].set_ylabel("mean time to success\n(of the budget, restricted)")
-        _names_of_kinds(figure, kinds, axes[0, 0])
-    n = int(kept.groupby(["task", "cell", "start", "steps"]).size().min())
+        figure, axes = _over(kept, "steps", "time", "length (steps)", apart=0.015, errors=True)
+        axes[0].set_ylabel("mean time to success\n(of the budget, restricted)")
+    named = ", ".join(f"{TASKS[task]} {budgets[task]:,}" for task in _present(kept, "task", TASKS))
     return Drawing(
         figure,
-        f"Mean over n = {n} networks of the updates to success, as a part of the budget of the task (above each "
-        "panel), with 95 % intervals; a network that does not succeed counts as 1.",
+        f"Mean over n = {_fewest(kept, 'steps')} networks of the updates to success, as a part of the budget ({named} "
+        "updates), with 95 % intervals; a network that does not succeed counts as 1.",
         "Curves of time over length, one panel a task.",
     )
 
@@ -243,32 +238,15 @@ def chords(scores: pd.DataFrame) -> Drawing:
 def learning_rates(pilots: pd.DataFrame) -> Drawing:
     """Which learning rate suits which network."""
     kept = _grid(pilots)
-    kept = kept[kept["task"].isin(list(TASKS)) & (kept["experiment"] == "lag")]
-    tasks, kinds = _present(kept, "task", TASKS), _kinds(kept)
-    if not tasks:
+    kept = kept[kept["experiment"] == "lag"]
+    if kept.empty:
         raise ValueError("no learning rate was chosen among several")
     with style.context():
-        figure, axes = style.subplots(1, len(tasks), width=style.FULL, height=2.6, sharey=True, squeeze=False)
-        for ax, task in zip(axes[0], tasks, strict=True):
-            part = kept[kept["task"] == task]
-            for (cell, start), shift in zip(kinds, _beside(len(kinds), 0.03), strict=True):
-                rows = part[(part["cell"] == cell) & (part["start"] == start)]
-                score = rows.groupby("rate")["score"].mean()
-                _, color, mark = CELLS[cell]
-                ax.plot(score.index * (1 + shift), score, mark + STARTS[start][1], color=color, markersize=3)
-            rates = sorted(part["rate"].unique())
-            ax.set_xscale("log")
-            ax.set_xticks(rates, [f"{rate:g}" for rate in rates])
-            ax.minorticks_off()
-            ax.set_ylim(0, 1.05)
-            ax.set_xlabel("learning rate")
-            ax.set_title(TASKS[task])
-        axes[0, 0].set_ylabel("mean time to success\n(of the budget, restricted)")
-        _names_of_kinds(figure, kinds, axes[0, 0])
-    n = int(kept.groupby(["task", "cell", "start", "rate"]).size().min())
+        figure, axes = _over(kept, "rate", "score", "learning rate", apart=0.03, errors=False)
+        axes[0].set_ylabel("mean time to success\n(of the budget, restricted)")
     return Drawing(
         figure,
-        f"Mean time to success of n = {n} pilots a point, networks of other seeds than those compared, at the middle "
-        "length of each task. Each kind of network is trained at the rate with the least.",
+        f"Mean time to success of n = {_fewest(kept, 'rate')} pilots a point, networks of other seeds than those "
+        "compared, at the middle length of each task. Each kind of network is trained at the rate with the least.",
         "Curves of time over learning rate, one panel a task.",
     )
