@@ -20,7 +20,7 @@ def time_ratios(
     *,
     rounds: int,
     times: int = 1,
-    clock: Clock = time.perf_counter,
+    clock: Clock | None = None,
 ) -> pd.DataFrame:
     """Running time of one action over that of others, taken in turn so that a busy machine slows all alike.
 
@@ -30,7 +30,8 @@ def time_ratios(
         rounds: how often each is timed, after one run that is not counted.
         times: how often each is run in a round, whose time is their sum: in turn, there and back again, so that each
             run has its neighbours in the others and a drift cancels.
-        clock: tells seconds; `time.process_time` for actions on one thread of a machine that others use as well.
+        clock: tells seconds, by default `time.perf_counter`; `time.process_time` for actions on one thread of a
+            machine that others use as well.
 
     Returns:
         One row a baseline: `baseline`, `ratio` (median over rounds of ours / baseline), `low`, `high` (quartiles over
@@ -39,7 +40,7 @@ def time_ratios(
     actions = {"ours": ours, **baselines}
     for action in actions.values():
         action()
-    seconds = pd.DataFrame([_round(actions, times, clock) for _ in range(rounds)])
+    seconds = pd.DataFrame([_round(actions, times, clock or time.perf_counter) for _ in range(rounds)])
     rows = []
     for name in baselines:
         ratios = seconds["ours"] / seconds[name]

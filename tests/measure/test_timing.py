@@ -61,6 +61,6 @@ def test_another_clock_may_tell_the_time():
     def takes(seconds):
         return lambda: now.append(now.pop() + seconds)
 
-    table = time_ratios(takes(3), {"other": takes(2)}, rounds=3, times=2, clock=lambda: now[0])
+    table = timing.time_ratios(takes(3), {"other": takes(2)}, rounds=3, times=2, clock=lambda: now[0])
     assert table[["ratio", "low", "high"]].to_numpy().tolist() == [[1.5, 1.5, 1.5]]
     assert table["milliseconds"].tolist() == [6000]
