@@ -36,6 +36,8 @@ MODULES = (
     "neychev2019surface",
     "neychev2019clipping",
     "bengio1994",
+    "neychev2019costs",
+    "neychev2019gated",
 )
 """Modules of `gradstudy.claims` that hold a paper's claims."""
 

@@ -11,9 +11,17 @@ import pandas as pd
 import torch
 
 Action = Callable[[], object]
+Clock = Callable[[], float]
 
 
-def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int, times: int = 1) -> pd.DataFrame:
+def time_ratios(
+    ours: Action,
+    baselines: Mapping[str, Action],
+    *,
+    rounds: int,
+    times: int = 1,
+    clock: Clock | None = None,
+) -> pd.DataFrame:
     """Running time of one action over that of others, taken in turn so that a busy machine slows all alike.
 
     Args:
@@ -22,6 +30,8 @@ def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int, t
         rounds: how often each is timed, after one run that is not counted.
         times: how often each is run in a round, whose time is their sum: in turn, there and back again, so that each
             run has its neighbours in the others and a drift cancels.
+        clock: tells seconds, by default `time.perf_counter`; `time.process_time` for actions on one thread of a
+            machine that others use as well.
 
     Returns:
         One row a baseline: `baseline`, `ratio` (median over rounds of ours / baseline), `low`, `high` (quartiles over
@@ -30,7 +40,7 @@ def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int, t
     actions = {"ours": ours, **baselines}
     for action in actions.values():
         action()
-    seconds = pd.DataFrame([_round(actions, times) for _ in range(rounds)])
+    seconds = pd.DataFrame([_round(actions, times, clock or time.perf_counter) for _ in range(rounds)])
     rows = []
     for name in baselines:
         ratios = seconds["ours"] / seconds[name]
@@ -49,21 +59,21 @@ def time_ratios(ours: Action, baselines: Mapping[str, Action], *, rounds: int, t
     return pd.DataFrame(rows)
 
 
-def _round(actions: Mapping[str, Action], times: int) -> dict[str, float]:
+def _round(actions: Mapping[str, Action], times: int, clock: Clock) -> dict[str, float]:
     found = dict.fromkeys(actions, 0.0)
     there = list(actions)
     for turn in range(times):
         for name in there[::-1] if turn % 2 else there:
             if turn == 0:
                 gc.collect()
-            found[name] += _seconds(actions[name])
+            found[name] += _seconds(actions[name], clock)
     return found
 
 
-def _seconds(action: Action) -> float:
-    start = time.perf_counter()
+def _seconds(action: Action, clock: Clock) -> float:
+    start = clock()
     action()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def peak_tensor_bytes(action: Action) -> int:

@@ -53,3 +53,14 @@ def test_a_drift_cancels_in_turns_there_and_back_again(clock: Clock) -> None:
     assert clock.ran == ["ours", "a", "b"] + ["ours", "a", "b", "b", "a", "ours"] * 4
     assert found["ratio"].tolist() == pytest.approx([1.0, 1.0], rel=1e-12)
     assert timing.time_ratios(*actions, rounds=2)["ratio"].max() < 0.999
+
+
+def test_another_clock_may_tell_the_time():
+    now = [0.0]
+
+    def takes(seconds):
+        return lambda: now.append(now.pop() + seconds)
+
+    table = timing.time_ratios(takes(3), {"other": takes(2)}, rounds=3, times=2, clock=lambda: now[0])
+    assert table[["ratio", "low", "high"]].to_numpy().tolist() == [[1.5, 1.5, 1.5]]
+    assert table["milliseconds"].tolist() == [6000]
