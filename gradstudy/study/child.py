@@ -22,6 +22,7 @@ from gradstudy.errors import StorageError
 from gradstudy.records import RUN_VARIABLE
 from gradstudy.study.checkpoints import drop
 from gradstudy.study.ledger import write_entry
+from gradstudy.study.memory import limit
 from gradstudy.study.outcome import Failure, Outcome
 
 Tell = Callable[[dict[str, Any]], None]
@@ -37,6 +38,7 @@ def main() -> int:
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         _end_with_parent(request.get("lifeline"))
+        limit(request["memory"])
         os.environ.update(environment(folder, request["threads"]))
         outcome, evidence = _run(request, folder, tell)
     except KeyboardInterrupt:
@@ -84,7 +86,7 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     # Its regular expression for parameters knows no Literal[...] and warns of each as unknown; ours were checked.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.update(library.bring(request["library"], folder))
-    options = Options(request["timeout"], folder, lambda pid: tell({"kernel": pid}))
+    options = Options(request["timeout"], folder, request["memory"], lambda pid: tell({"kernel": pid}))
     outcome = execute(to_node(request["notebook"]), request["parameters"], options)
     return (outcome, take(folder)) if outcome.status == "ok" else (outcome, None)
 

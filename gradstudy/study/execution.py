@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from papermill.engines import NotebookExecutionManager, papermill_engines
 
 from gradstudy.study import evidence
 from gradstudy.study.engine import GradstudyEngine
+from gradstudy.study.memory import last_words, ran_out
 from gradstudy.study.notebook import KERNELSPEC
-from gradstudy.study.outcome import Failure, Outcome, Status
+from gradstudy.study.outcome import Failure, Outcome
 
 # Seconds for the kernel's last word; a kernel that is alive needs milliseconds.
 EVIDENCE_TIMEOUT = 60
@@ -45,11 +46,13 @@ class Options:
     Args:
         timeout: seconds for all cells together; None for no limit.
         folder: where the kernel leaves its evidence; None for none.
+        memory: megabytes to which the run was held, for those who are told that it ran out; None for no limit.
         on_kernel: called with the kernel's process id once it has started.
     """
 
     timeout: float | None = None
     folder: Path | None = None
+    memory: int | None = None
     on_kernel: Callable[[int], None] | None = None
 
 
@@ -156,6 +159,8 @@ class _Client(PapermillNotebookClient):
     def execute(self, **kernel: Any) -> Any:
         self.reset_execution_trackers()
         with self.setup_kernel(**kernel):
+            if self._options.memory:
+                self._execute_silently(last_words())
             self.papermill_execute_cells()
             self._ask_for_evidence()
             self.set_widgets_metadata()
@@ -181,8 +186,7 @@ class _Client(PapermillNotebookClient):
     def outcome(self, error: BaseException) -> Outcome:
         """What an exception says about the run."""
         if isinstance(error, CellExecutionError):
-            status: Status = "no-data" if error.ename == "NoDataError" else "failed"
-            return Outcome(status, Failure.of(error.ename, error.evalue))
+            return _of_cell(error, self._options.memory)
         if isinstance(error, CellTimeoutError):
             return Outcome("timeout", Failure("Timeout", f"not done after {self._options.timeout:g} s"))
         if isinstance(error, DeadKernelError):
@@ -194,10 +198,21 @@ class _Client(PapermillNotebookClient):
     def _ask_for_evidence(self) -> None:
         if self._options.folder is None:
             return
-        message = self.kc.execute(evidence.request(self._options.folder, self._since), silent=True, store_history=False)
-        reply = self.wait_for_reply(message)["content"]
+        reply = self._execute_silently(evidence.request(self._options.folder, self._since))
         if reply["status"] != "ok":
             raise RuntimeError(f"the run left no evidence: {reply.get('ename')}: {reply.get('evalue')}")
+
+    def _execute_silently(self, code: str) -> Any:
+        message = self.kc.execute(code, silent=True, store_history=False)
+        return self.wait_for_reply(message)["content"]
+
+
+def _of_cell(error: CellExecutionError, memory: int | None) -> Outcome:
+    failure = Failure.of(error.ename, error.evalue)
+    if ran_out(error.ename, error.evalue):
+        held = f"it was held to {memory} MB; " if memory else ""
+        return Outcome("oom", replace(failure, remedy=f"{held}`memory` in the profile in study.yaml gives it more"))
+    return Outcome("no-data" if error.ename == "NoDataError" else "failed", failure)
 
 
 def _manner(process: Any) -> str:

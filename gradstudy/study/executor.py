@@ -18,6 +18,7 @@ from typing import Any
 from gradstudy.errors import OversubscribedError, StorageError
 from gradstudy.records import write_atomic
 from gradstudy.study import ledger
+from gradstudy.study.memory import share
 from gradstudy.study.outcome import Failure, Outcome, Status
 
 # Seconds beyond a run's own limit, for starting Python and for its last word, before it is killed from outside.
@@ -29,12 +30,21 @@ _TICK = 0.02
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be executed: its folder, what is asked of it, its cost."""
+    """A run to be executed: its folder, what is asked of it, and its limits.
+
+    Args:
+        folder: of the run.
+        request: what the run's process is asked for.
+        threads: of that process.
+        timeout: seconds.
+        memory: megabytes; None for the share of the machine that its threads are of the cores.
+    """
 
     folder: Path
     request: Mapping[str, Any]
     threads: int
     timeout: float
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,8 @@ def _start(job: Job, household: _Household) -> _Running:
             stderr=log,
             **household.shared(),
         )
-    limits = {"threads": job.threads, "timeout": job.timeout}
+    memory = job.memory or share(job.threads, count_cores())
+    limits = {"threads": job.threads, "timeout": job.timeout, "memory": memory}
     request = {**job.request, **limits, "attempt": attempt, "lifeline": household.lifeline}
     assert process.stdin is not None
     with suppress(BrokenPipeError), process.stdin as stdin:

@@ -166,7 +166,8 @@ def _job(plan: Plan, planned: Planned, timeout: float | None) -> Job:
         "parameters": dict(planned.point.parameters),
         "data": plan.data,
     }
-    return Job(planned.folder, request, plan.profile.threads, timeout or plan.profile.timeout)
+    profile = plan.profile
+    return Job(planned.folder, request, profile.threads, timeout or profile.timeout, profile.memory)
 
 
 def _updated(plan: Plan, outcomes: dict[Path, Outcome]) -> Plan:
