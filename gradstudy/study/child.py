@@ -47,8 +47,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     seconds = round(time.monotonic() - clock, 3)
     details = {"evidence": evidence, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
+    details |= {key: request[key] for key in ("attempt", "retries")}
     try:
-        write_entry(folder, request, outcome, {**details, "attempt": request["attempt"]})
+        write_entry(folder, request, outcome, details)
         if outcome.status == "ok":
             drop(folder)
     except StorageError as error:

@@ -13,6 +13,7 @@ from typing import Any
 from gradstudy.records import CHECKPOINTS, storage_error, write_atomic
 from gradstudy.study import checkpoints
 from gradstudy.study.evidence import Present, changes
+from gradstudy.study.lock import FILE as LOCK
 from gradstudy.study.outcome import Outcome
 
 RUN_FILE = "run.json"
@@ -111,7 +112,7 @@ def prepare(folder: Path) -> int:
         earlier = [int(path.name) for path in (folder / ATTEMPTS).glob("*") if path.name.isdigit()]
         attempt = max(earlier, default=0) + 1
         checkpoints.hand_over(folder)
-        left = [path for path in folder.iterdir() if path.name not in (ATTEMPTS, CHECKPOINTS)]
+        left = [path for path in folder.iterdir() if path.name not in (ATTEMPTS, CHECKPOINTS, LOCK)]
         if left:
             _move(left, folder / ATTEMPTS / str(attempt))
             attempt += 1

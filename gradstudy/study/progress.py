@@ -40,6 +40,10 @@ class Lines:
                 self.say(f"    what to do: {outcome.failure.remedy}")
             self.say(f"    its notebook and log: {planned.folder}")
 
+    def again(self, plan: Plan, planned: Planned, outcome: Outcome) -> None:
+        """Say that a run was killed and is tried again."""
+        self.say(f"{describe(plan, planned)}: {outcome.status}, tried again ({outcome.failure})")
+
     def say(self, line: str) -> None:
         """Write a line."""
         print(line, file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from gradstudy.study import memory
 def test_runs_without_memory_are_oom_keep_notebook_and_log_and_cost_no_other(workspace):
     # Large pieces, small ones up to the last kilobyte, and more at once than there is.
     moods = {"hoard": "MemoryError", "crumbs": "MemoryError", "tensor": "RuntimeError"}
-    workspace.moods(*moods, "good", memory=1000)
+    workspace.moods(*moods, "good", memory=500)
     tally = workspace.run()
     assert [planned.state.kind for planned in tally.plans[0].points] == ["oom", "oom", "oom", "ok"]
     assert tally.failed
@@ -22,7 +22,7 @@ def test_runs_without_memory_are_oom_keep_notebook_and_log_and_cost_no_other(wor
         mood = planned.point.parameters["mood"]
         entry = workspace.entries()[mood]
         assert (entry["status"], entry["error"]["name"]) == ("oom", moods[mood])
-        assert entry["error"]["remedy"].startswith("it was held to 1000 MB; `memory` in the profile")
+        assert entry["error"]["remedy"].startswith("it was held to 500 MB; `memory` in the profile")
         notebook = nbformat.read(planned.folder / "notebook.ipynb", 4)
         assert notebook.metadata.papermill.exception is True
         assert ("before\n" in (planned.folder / "log").read_text()) is (mood == "hoard")
