@@ -325,7 +325,7 @@ def test_planning_does_not_load_torch_or_pandas(gradstudy, tmp_path):
 def test_help_names_every_command():
     started = time.monotonic()
     said = subprocess.run([sys.executable, "-m", "gradstudy.cli", "--help"], capture_output=True, text=True, check=True)
-    for command in ("list", "plan", "run", "report", "claims", "cite", "verify", "notebook", "doctor"):
+    for command in ("list", "plan", "run", "report", "claims", "cite", "verify", "notebook", "clean", "doctor"):
         assert f"\n  {command} " in said.stdout
     assert time.monotonic() - started < 10  # not a measurement: only that nothing heavy was loaded
 
