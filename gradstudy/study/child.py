@@ -80,7 +80,7 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     import logging
 
     from gradstudy.study import library
-    from gradstudy.study.evidence import take
+    from gradstudy.study.evidence import stamps, take
     from gradstudy.study.execution import Options, execute
     from gradstudy.study.notebook import to_node
 
@@ -88,8 +88,9 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.update(library.bring(request["library"], folder))
     options = Options(request["timeout"], folder, request["memory"], lambda pid: tell({"kernel": pid}))
+    before = stamps()
     outcome = execute(to_node(request["notebook"]), request["parameters"], options)
-    return (outcome, take(folder)) if outcome.status == "ok" else (outcome, None)
+    return (outcome, take(folder, before)) if outcome.status == "ok" else (outcome, None)
 
 
 def _take_stdout() -> Tell:

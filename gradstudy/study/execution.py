@@ -138,7 +138,7 @@ class _Client(PapermillNotebookClient):
         )
         if not deadline:
             self.timeout_func = lambda cell: None
-        self._place, self._options, self._since = place, options, time.time()
+        self._place, self._options = place, options
         self._process: Any = None
 
     def create_kernel_manager(self) -> Any:
@@ -198,7 +198,7 @@ class _Client(PapermillNotebookClient):
     def _ask_for_evidence(self) -> None:
         if self._options.folder is None:
             return
-        reply = self._execute_silently(evidence.request(self._options.folder, self._since))
+        reply = self._execute_silently(evidence.request(self._options.folder))
         if reply["status"] != "ok":
             raise RuntimeError(f"the run left no evidence: {reply.get('ename')}: {reply.get('evalue')}")
 
