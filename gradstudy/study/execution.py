@@ -189,7 +189,8 @@ class _Client(PapermillNotebookClient):
             return _of_cell(error, self._options.memory)
         if isinstance(error, CellTimeoutError):
             return Outcome("timeout", Failure("Timeout", f"not done after {self._options.timeout:g} s"))
-        if isinstance(error, DeadKernelError):
+        # A kernel that dies while it starts is told by jupyter_client as a RuntimeError.
+        if isinstance(error, DeadKernelError) or (isinstance(error, RuntimeError) and "Kernel died" in str(error)):
             return Outcome("killed", Failure("DeadKernel", f"the kernel ended {_manner(self._process)}"))
         if isinstance(error, KeyboardInterrupt | SystemExit):
             return Outcome("interrupted", Failure("Interrupted", "the run was interrupted"))
