@@ -66,9 +66,21 @@ class Cluster:
     _tasks: list[Task] = field(default_factory=list)
 
     def workers(self) -> dict[str, int]:
-        """Workers that are there, with their threads."""
+        """Workers that are there, with their threads.
+
+        Raises:
+            ClusterError: the scheduler is gone.
+        """
         if time.monotonic() - self._looked > _REFRESH:
-            self._threads, self._looked = dict(self.client.nthreads()), time.monotonic()
+            try:
+                self._threads, self._looked = dict(self.client.nthreads()), time.monotonic()
+            except (OSError, TimeoutError, RuntimeError) as error:
+                raise ClusterError(
+                    f"the scheduler answers no more: {error}",
+                    needed="a scheduler that is there as long as the study runs",
+                    why="without it nobody knows what the workers do; they stop their runs when they miss it",
+                    remedy="start it and the workers, and `gradstudy run` again: what is finished is kept",
+                ) from error
         return self._threads
 
     def admits(self, job: Job, running: Sequence[Job]) -> bool:
@@ -107,7 +119,8 @@ class Cluster:
 
     def stop(self, runs: Sequence[Task]) -> list[tuple[Task, Outcome]]:
         """Cancel: workers stop what they started. Wait until no process holds its run any more."""
-        self.client.cancel([run.future for run in runs], force=True)
+        with suppress(OSError, TimeoutError, RuntimeError):  # the scheduler may be what is gone
+            self.client.cancel([run.future for run in runs], force=True)
         with suppress(KeyboardInterrupt):
             until = time.monotonic() + process.STOP_TIMEOUT
             while any(is_held(run.job.folder) for run in runs) and time.monotonic() < until:

@@ -165,6 +165,19 @@ def test_when_the_runner_is_killed_its_runs_on_workers_end_and_the_next_takes_ov
     assert statuses(workspace.run(executor=partial(cluster, address=dask.address), budget=Budget(None, None))) == ["ok"]
 
 
+def test_a_scheduler_that_is_gone_ends_the_study_and_its_runs(workspace, dask):
+    worker = dask.worker()
+    workspace.moods("sleep", "good")
+    process = workspace.start("small", "--executor", "dask", "--scheduler", dask.address)
+    (kernel,) = wait_for(lambda: runs_of(workspace, worker))
+    dask.scheduler.kill()
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 1, err
+    assert "gradstudy: the scheduler answers no more" in err
+    assert "Traceback" not in err
+    wait_for(lambda: not kernel.is_running())
+
+
 def test_what_a_cluster_cannot_give_is_named_before_anything_runs(workspace, dask, monkeypatch):
     connected = partial(cluster, address=dask.address)
     monkeypatch.setattr(clusters, "WORKERS_TIMEOUT", 1)
