@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from gradstudy.study.outcome import Failure, Outcome
 # Seconds for the kernel's last word; a kernel that is alive needs milliseconds.
 EVIDENCE_TIMEOUT = 60
 START_TIMEOUT = 120
+# Seconds for the rest of a cell's output in a run without a limit.
+OUTPUT_TIMEOUT = 3600
 LONGEST_SOCKET = 100
 
 
@@ -131,6 +134,8 @@ class _Client(PapermillNotebookClient):
             timeout=EVIDENCE_TIMEOUT,
             timeout_func=(lambda cell: max(0.01, deadline - time.monotonic())) if deadline else None,
             startup_timeout=START_TIMEOUT,
+            # A cell that prints a lot has ended long before its output is here; only the run's own limit counts.
+            iopub_timeout=math.ceil(options.timeout or OUTPUT_TIMEOUT),
             shutdown_kernel="immediate",
             kernel_name=KERNELSPEC["name"],
             stdout_file=sys.stderr,
