@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
@@ -12,6 +13,11 @@ from jaxtyping import install_import_hook
 install_import_hook(
     ["gradstudy.chains.chain", "gradstudy.chains.links", "gradstudy.measure", "gradstudy.models"], "beartype.beartype"
 )
+
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("gradstudy", deadline=None)
+hypothesis.settings.load_profile("gradstudy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -49,13 +49,16 @@ def gradstudy(tmp_path):
 def test_list_and_plan(gradstudy):
     assert "tiny\n  Tiny\n  profiles: quick\n" in gradstudy("list").stdout
     assert {"study": "tiny", "title": "Tiny", "profiles": ["quick"]} in json.loads(gradstudy("list", "--json").stdout)
-    lines = gradstudy("plan", "tiny").stdout.splitlines()
+    *lines, time = gradstudy("plan", "tiny").stdout.splitlines()
+    assert time == "2 runs to do: time unknown"
     assert [line.split(" ", 2)[0] + line.split(" ", 2)[2] for line in lines] == [
         "tinybase seed=0: new",
         "tinybase seed=1: new",
     ], "an axis is shown at the notebook's default too"
-    rows = json.loads(gradstudy("plan", "tiny", "-p", "rate=1e-3", "--json").stdout)
-    assert [row["parameters"] for row in rows] == [{"seed": 0, "rate": 1e-3}, {"seed": 1, "rate": 1e-3}]
+    found = json.loads(gradstudy("plan", "tiny", "-p", "rate=1e-3", "--json").stdout)
+    assert (found["to do"], found["unknown"], found["seconds"]) == (2, 2, 0.0)
+    assert [row["seconds"] for row in found["runs"]] == [None, None]
+    assert [row["parameters"] for row in found["runs"]] == [{"seed": 0, "rate": 1e-3}, {"seed": 1, "rate": 1e-3}]
 
 
 def test_plan_shows_what_a_control_plants_even_when_it_is_the_default(gradstudy, tmp_path):
@@ -69,7 +72,7 @@ def test_plan_shows_what_a_control_plants_even_when_it_is_the_default(gradstudy,
 """
     head = STUDY.partition("grid:")[0]
     (tmp_path / "studies" / "tiny" / "study.yaml").write_text(f"{head}grid:{grid}")
-    lines = [line.split(" ", 2)[2] for line in gradstudy("plan", "tiny").stdout.splitlines()]
+    lines = [line.split(" ", 2)[2] for line in gradstudy("plan", "tiny").stdout.splitlines()[:-1]]
     assert lines == ["base rate=2.0: new", "base as half rate=0.5: new"]
 
 
@@ -322,7 +325,7 @@ def test_planning_does_not_load_torch_or_pandas(gradstudy, tmp_path):
 def test_help_names_every_command():
     started = time.monotonic()
     said = subprocess.run([sys.executable, "-m", "gradstudy.cli", "--help"], capture_output=True, text=True, check=True)
-    for command in ("list", "plan", "run", "report", "claims", "cite", "verify", "notebook", "doctor"):
+    for command in ("list", "plan", "run", "report", "claims", "cite", "verify", "notebook", "clean", "doctor"):
         assert f"\n  {command} " in said.stdout
     assert time.monotonic() - started < 10  # not a measurement: only that nothing heavy was loaded
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gradstudy.cli.citation import cite
+from gradstudy.cli.cleaning import clean
 from gradstudy.cli.group import main
 from gradstudy.cli.ledger import claims
 from gradstudy.cli.runs import plan, report, run
@@ -11,5 +12,5 @@ from gradstudy.cli.verification import verify
 
 __all__ = ["main"]
 
-for command in (list_, plan, run, report, claims, cite, verify, init, notebook, doctor):
+for command in (list_, plan, run, report, claims, cite, verify, init, notebook, clean, doctor):
     main.add_command(command)

@@ -32,6 +32,9 @@ def profile_option(default: str) -> Callable[..., Any]:
     )  # fmt: skip
 
 
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: as many as there are cores for]"
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 studies_argument = click.argument("slugs", metavar="[STUDY]...", nargs=-1)
 parameter_option = click.option(

@@ -13,6 +13,7 @@ import click
 from gradstudy.cli.options import (
     check_single,
     chosen,
+    jobs_option,
     json_option,
     parameter_option,
     print_json,
@@ -24,6 +25,7 @@ from gradstudy.cli.options import (
 
 if TYPE_CHECKING:
     from gradstudy.study.catalog import Study
+    from gradstudy.study.executor import Opening
     from gradstudy.study.plan import Plan
     from gradstudy.study.runner import Order, Tally
 
@@ -32,32 +34,32 @@ if TYPE_CHECKING:
 @studies_argument
 @profile_option("quick")
 @parameter_option
+@jobs_option
 @workspace_option
 @json_option
-def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], workspace: Path, as_json: bool) -> None:
-    """Show for every run of a profile: new, cached, stale (and what changed), or how it failed."""
+def plan(
+    slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], jobs: int | None, workspace: Path, as_json: bool
+) -> None:
+    """Show for every run of a profile: new, cached, stale (and what changed), or how it failed, and the time it takes.
+
+    The time is that of earlier runs with the same parameters, else of the same group.
+    """
     from gradstudy.study.evidence import Present
     from gradstudy.study.plan import make_plan
-    from gradstudy.study.progress import describe
 
     check_single(slugs, assignments)
     studies, present = chosen(slugs, profile, workspace), Present()
     plans = [make_plan(study, profile, workspace, assignments=assignments, present=present) for study in studies]
     for study in studies:
         _check_report(study, assignments)
-    if as_json:
-        print_json([row for plan in plans for row in _rows(plan)])
-        return
-    for plan in plans:
-        for planned in plan.points:
-            click.echo(f"{describe(plan, planned)}: {planned.state}")
+    _tell_plans(plans, profile, jobs, as_json)
 
 
 @click.command()
 @studies_argument
 @profile_option("quick")
 @parameter_option
-@click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: as many as there are cores for]")
+@jobs_option
 @click.option(
     "--rerun", type=click.Choice(["failed", "stale", "all"]),
     help="Which earlier runs to repeat beside those that are new. [default: failed and stale ones]",
@@ -68,6 +70,11 @@ def plan(slugs: tuple[str, ...], profile: str, assignments: tuple[str, ...], wor
     help="Seconds a run. [default: the profile's]",
 )  # fmt: skip
 @click.option("--oversubscribe", is_flag=True, help="Allow jobs x threads to exceed the cores.")
+@click.option(
+    "--executor", type=click.Choice(["local", "dask"]), default="local", show_default=True,
+    help="local: processes of this machine. dask: a dask cluster, by itself one of this machine.",
+)  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS", help="A running dask scheduler, whose workers see this workspace.")
 @click.option(
     "--strict", is_flag=True, help="Exit with 1 also when runs or their data are missing, or a figure failed."
 )
@@ -115,18 +122,62 @@ def report(slugs: tuple[str, ...], profile: str, workspace: Path) -> None:
     _tell_undrawn(_undrawn(studies, reports))
 
 
+def _tell_plans(plans: list[Plan], profile: str, jobs: int | None, as_json: bool) -> None:
+    from gradstudy.study.estimate import durations, estimate, in_words
+    from gradstudy.study.executor import Budget, count_cores
+    from gradstudy.study.progress import describe
+    from gradstudy.study.runner import Order
+
+    order = Order(profile, budget=Budget(jobs, count_cores()))
+    wanted = [(plan, planned) for plan in plans for planned in plan.points if order.wants(planned.state)]
+    likely = {folder: seconds for plan in plans for folder, seconds in durations(plan).items()}
+    needed = estimate(wanted, order.budget)
+    if as_json:
+        rows = [
+            {**row, "seconds": likely.get(planned.folder)}
+            for plan in plans
+            for row, planned in zip(_rows(plan), plan.points, strict=True)
+        ]
+        print_json({"runs": rows, "to do": needed.runs, "unknown": needed.unknown, "seconds": needed.seconds})
+        return
+    asked = {planned.folder for _, planned in wanted}
+    for plan in plans:
+        for planned in plan.points:
+            known = planned.folder in asked and planned.folder in likely
+            time = f" (about {in_words(likely[planned.folder])})" if known else ""
+            click.echo(f"{describe(plan, planned)}: {planned.state}{time}")
+    click.echo(needed)
+
+
 def _finite(value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is no number of seconds")
     return value
 
 
-def _order(*, jobs: int | None, oversubscribe: bool, keep_going: bool, **options: Any) -> Order:
+def _order(
+    *, jobs: int | None, oversubscribe: bool, executor: str, scheduler: str | None, keep_going: bool, **options: Any
+) -> Order:
     from gradstudy.study.executor import Budget, count_cores
     from gradstudy.study.runner import Order
 
-    budget = Budget(jobs, count_cores(), oversubscribe)
-    return Order(budget=budget, fail_fast=not keep_going, **options)
+    if scheduler and executor != "dask":
+        raise click.UsageError("--scheduler is dask's: say --executor dask as well")
+    # The cores of a cluster are those of its workers, which are asked.
+    budget = Budget(jobs, None if scheduler else count_cores(), oversubscribe)
+    return Order(budget=budget, executor=_opening(executor, scheduler), fail_fast=not keep_going, **options)
+
+
+def _opening(executor: str, scheduler: str | None) -> Opening:
+    if executor == "local":
+        from gradstudy.study.local import local
+
+        return local
+    from functools import partial
+
+    from gradstudy.study.cluster import cluster
+
+    return partial(cluster, address=scheduler)
 
 
 def _check_report(study: Study, assignments: tuple[str, ...]) -> None:

@@ -22,14 +22,17 @@ def hand_over(folder: Path) -> None:
     Args:
         folder: of the run.
     """
-    place = folder / CHECKPOINTS
-    try:
-        begun = (place / _CODE).read_text()
-    except OSError:
-        begun = ""
-    if begun != code():
+    if not usable(folder):
         drop(folder)
-        write_atomic(place / _CODE, code().encode())
+        write_atomic(folder / CHECKPOINTS / _CODE, code().encode())
+
+
+def usable(folder: Path) -> bool:
+    """Whether checkpoints of a run are there that an attempt by today's code may go on from."""
+    try:
+        return (folder / CHECKPOINTS / _CODE).read_text() == code()
+    except (OSError, ValueError):  # none, or spoilt
+        return False
 
 
 def drop(folder: Path) -> None:

@@ -22,6 +22,7 @@ from gradstudy.errors import StorageError
 from gradstudy.records import RUN_VARIABLE
 from gradstudy.study.checkpoints import drop
 from gradstudy.study.ledger import write_entry
+from gradstudy.study.memory import limit
 from gradstudy.study.outcome import Failure, Outcome
 
 Tell = Callable[[dict[str, Any]], None]
@@ -37,6 +38,7 @@ def main() -> int:
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         _end_with_parent(request.get("lifeline"))
+        limit(request["memory"])
         os.environ.update(environment(folder, request["threads"]))
         outcome, evidence = _run(request, folder, tell)
     except KeyboardInterrupt:
@@ -45,8 +47,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     seconds = round(time.monotonic() - clock, 3)
     details = {"evidence": evidence, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
+    details |= {key: request[key] for key in ("attempt", "retries")}
     try:
-        write_entry(folder, request, outcome, {**details, "attempt": request["attempt"]})
+        write_entry(folder, request, outcome, details)
         if outcome.status == "ok":
             drop(folder)
     except StorageError as error:
@@ -77,16 +80,17 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     import logging
 
     from gradstudy.study import library
-    from gradstudy.study.evidence import take
+    from gradstudy.study.evidence import stamps, take
     from gradstudy.study.execution import Options, execute
     from gradstudy.study.notebook import to_node
 
     # Its regular expression for parameters knows no Literal[...] and warns of each as unknown; ours were checked.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     os.environ.update(library.bring(request["library"], folder))
-    options = Options(request["timeout"], folder, lambda pid: tell({"kernel": pid}))
+    options = Options(request["timeout"], folder, request["memory"], lambda pid: tell({"kernel": pid}))
+    before = stamps()
     outcome = execute(to_node(request["notebook"]), request["parameters"], options)
-    return (outcome, take(folder)) if outcome.status == "ok" else (outcome, None)
+    return (outcome, take(folder, before)) if outcome.status == "ok" else (outcome, None)
 
 
 def _take_stdout() -> Tell:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -44,41 +43,66 @@ class Present:
         return self._versions[name]
 
 
-def gather(loaded: Iterable[str], since: float = math.inf) -> dict[str, dict[str, str]]:
-    """Evidence of a process that has loaded the modules of those names.
-
-    Args:
-        loaded: names of modules.
-        since: when the process was started, in seconds since 1970. Of a source that was written later nobody knows
-            what was loaded; it counts as neither the old nor the new.
-    """
+def gather(loaded: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Evidence of a process that has loaded the modules of those names."""
     names, present = set(loaded), Present()
     ours = sorted(name for name in names if name.partition(".")[0] == "gradstudy")
     versions = ["python", *(name for name in MEASURED if name in names)]
     return {
-        "modules": {name: EDITED if _edited(name, since) else present.module(name) for name in ours},
+        "modules": {name: present.module(name) for name in ours},
         "versions": {name: present.version(name) for name in versions},
     }
 
 
-def write(loaded: Iterable[str], folder: str, since: float) -> None:
+def stamps() -> dict[str, int]:
+    """When each of gradstudy's sources was written last, by module, in nanoseconds as the disk has it.
+
+    Stamps are compared with one another and never with the clock, which may have been set back, or differ between the
+    machine and its disk.
+    """
+    root = Path(gradstudy.__file__).parent
+    return {_module(path.relative_to(root.parent)): path.stat().st_mtime_ns for path in root.rglob("*.py")}
+
+
+def doubted(evidence: Mapping[str, Mapping[str, str]], before: Mapping[str, int]) -> dict[str, dict[str, str]]:
+    """Evidence in which a source counts as neither the old nor the new that was written after the run began.
+
+    Nobody knows what of it was loaded.
+
+    Args:
+        evidence: of the run, at its end.
+        before: `stamps` of when it began.
+    """
+    now = stamps()
+    modules = {
+        name: digest if now.get(name) == before.get(name) else EDITED for name, digest in evidence["modules"].items()
+    }
+    return {**{part: dict(found) for part, found in evidence.items()}, "modules": modules}
+
+
+def write(loaded: Iterable[str], folder: str) -> None:
     """Leave the evidence in a run's folder; called inside the kernel, at the run's end."""
-    write_atomic(Path(folder) / FILE, json.dumps(gather(loaded, since)).encode())
+    write_atomic(Path(folder) / FILE, json.dumps(gather(loaded)).encode())
 
 
-def take(folder: Path) -> Any:
-    """The evidence that a kernel left, out of the run's folder."""
+def take(folder: Path, before: Mapping[str, int]) -> dict[str, dict[str, str]]:
+    """The evidence that a kernel left, out of the run's folder, as far as it is beyond doubt.
+
+    Args:
+        folder: of the run.
+        before: `stamps` of when it began.
+    """
     path = folder / FILE
     content = json.loads(path.read_bytes())
     path.unlink()
-    return content
+    return doubted(content, before)
 
 
-def request(folder: Path, since: float) -> str:
-    """Code that makes a kernel started then leave its evidence; the modules are listed before this is imported."""
+def request(folder: Path) -> str:
+    """Code that makes a kernel leave its evidence; the modules are listed before this is imported."""
     return (
         "import sys as _sys; _loaded = list(_sys.modules)\n"
-        f"from gradstudy.study import evidence as _evidence; _evidence.write(_loaded, {str(folder)!r}, {since!r})"
+        f"from gradstudy.study import evidence as _evidence; _evidence.write(_loaded, {str(folder)!r})"
     )
 
 
@@ -116,9 +140,9 @@ def _seen(evidences: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, set[str
     return seen
 
 
-def _edited(name: str, since: float) -> bool:
-    path = _source(name)
-    return path is not None and path.stat().st_mtime > since
+def _module(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _source(name: str) -> Path | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from papermill.engines import NotebookExecutionManager, papermill_engines
 
 from gradstudy.study import evidence
 from gradstudy.study.engine import GradstudyEngine
+from gradstudy.study.memory import last_words, ran_out
 from gradstudy.study.notebook import KERNELSPEC
-from gradstudy.study.outcome import Failure, Outcome, Status
+from gradstudy.study.outcome import Failure, Outcome
 
 # Seconds for the kernel's last word; a kernel that is alive needs milliseconds.
 EVIDENCE_TIMEOUT = 60
 START_TIMEOUT = 120
+# Seconds for the rest of a cell's output in a run without a limit.
+OUTPUT_TIMEOUT = 3600
 LONGEST_SOCKET = 100
 
 
@@ -45,11 +49,13 @@ class Options:
     Args:
         timeout: seconds for all cells together; None for no limit.
         folder: where the kernel leaves its evidence; None for none.
+        memory: megabytes to which the run was held, for those who are told that it ran out; None for no limit.
         on_kernel: called with the kernel's process id once it has started.
     """
 
     timeout: float | None = None
     folder: Path | None = None
+    memory: int | None = None
     on_kernel: Callable[[int], None] | None = None
 
 
@@ -128,6 +134,8 @@ class _Client(PapermillNotebookClient):
             timeout=EVIDENCE_TIMEOUT,
             timeout_func=(lambda cell: max(0.01, deadline - time.monotonic())) if deadline else None,
             startup_timeout=START_TIMEOUT,
+            # A cell that prints a lot has ended long before its output is here; only the run's own limit counts.
+            iopub_timeout=math.ceil(options.timeout or OUTPUT_TIMEOUT),
             shutdown_kernel="immediate",
             kernel_name=KERNELSPEC["name"],
             stdout_file=sys.stderr,
@@ -135,7 +143,7 @@ class _Client(PapermillNotebookClient):
         )
         if not deadline:
             self.timeout_func = lambda cell: None
-        self._place, self._options, self._since = place, options, time.time()
+        self._place, self._options = place, options
         self._process: Any = None
 
     def create_kernel_manager(self) -> Any:
@@ -156,6 +164,8 @@ class _Client(PapermillNotebookClient):
     def execute(self, **kernel: Any) -> Any:
         self.reset_execution_trackers()
         with self.setup_kernel(**kernel):
+            if self._options.memory:
+                self._execute_silently(last_words())
             self.papermill_execute_cells()
             self._ask_for_evidence()
             self.set_widgets_metadata()
@@ -181,11 +191,11 @@ class _Client(PapermillNotebookClient):
     def outcome(self, error: BaseException) -> Outcome:
         """What an exception says about the run."""
         if isinstance(error, CellExecutionError):
-            status: Status = "no-data" if error.ename == "NoDataError" else "failed"
-            return Outcome(status, Failure.of(error.ename, error.evalue))
+            return _of_cell(error, self._options.memory)
         if isinstance(error, CellTimeoutError):
             return Outcome("timeout", Failure("Timeout", f"not done after {self._options.timeout:g} s"))
-        if isinstance(error, DeadKernelError):
+        # A kernel that dies while it starts is told by jupyter_client as a RuntimeError.
+        if isinstance(error, DeadKernelError) or (isinstance(error, RuntimeError) and "Kernel died" in str(error)):
             return Outcome("killed", Failure("DeadKernel", f"the kernel ended {_manner(self._process)}"))
         if isinstance(error, KeyboardInterrupt | SystemExit):
             return Outcome("interrupted", Failure("Interrupted", "the run was interrupted"))
@@ -194,10 +204,21 @@ class _Client(PapermillNotebookClient):
     def _ask_for_evidence(self) -> None:
         if self._options.folder is None:
             return
-        message = self.kc.execute(evidence.request(self._options.folder, self._since), silent=True, store_history=False)
-        reply = self.wait_for_reply(message)["content"]
+        reply = self._execute_silently(evidence.request(self._options.folder))
         if reply["status"] != "ok":
             raise RuntimeError(f"the run left no evidence: {reply.get('ename')}: {reply.get('evalue')}")
+
+    def _execute_silently(self, code: str) -> Any:
+        message = self.kc.execute(code, silent=True, store_history=False)
+        return self.wait_for_reply(message)["content"]
+
+
+def _of_cell(error: CellExecutionError, memory: int | None) -> Outcome:
+    failure = Failure.of(error.ename, error.evalue)
+    if ran_out(error.ename, error.evalue):
+        held = f"it was held to {memory} MB; " if memory else ""
+        return Outcome("oom", replace(failure, remedy=f"{held}`memory` in the profile in study.yaml gives it more"))
+    return Outcome("no-data" if error.ename == "NoDataError" else "failed", failure)
 
 
 def _manner(process: Any) -> str:

@@ -18,7 +18,7 @@ from gradstudy.study.child import environment
 from gradstudy.study.data import declared
 from gradstudy.study.execution import NotebookStoppedError, Options, execute_managed
 from gradstudy.study.identity import code_of, identity
-from gradstudy.study.lock import hold
+from gradstudy.study.lock import hold, hold_run
 from gradstudy.study.notebook import INJECTED, ORIGIN, Notebook, code_cells, has_tag
 from gradstudy.study.outcome import Outcome
 from gradstudy.study.parameters import coerce, parse_schema
@@ -46,16 +46,16 @@ def execute(nb: Any, **options: Any) -> Any:
     study = find_study(origin["study"], workspace)
     request, notebook = _request(nb, study, origin["profile"])
     folder = run_folder(workspace, study.slug, request["digest"])
-    with hold(study_runs(workspace, study.slug)):
+    with hold(study_runs(workspace, study.slug)), hold_run(folder):
         attempt = ledger.prepare(folder)
         write_atomic(folder / "log", b"")
         variables = environment(folder, request["threads"]) | library.bring(notebook.library, folder)
         started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-        outcome, seen, stopped = Outcome("ok"), None, None
+        outcome, seen, stopped, before = Outcome("ok"), None, None, evidence.stamps()
         with _variables(variables):
             try:
                 nb = execute_managed(nb, options=Options(options.pop("execution_timeout", None), folder), **options)
-                seen = evidence.take(folder)
+                seen = evidence.take(folder, before)
             except NotebookStoppedError as error:
                 outcome, stopped = error.outcome, error
         _keep_notebook(nb, folder)

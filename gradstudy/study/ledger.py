@@ -13,6 +13,7 @@ from typing import Any
 from gradstudy.records import CHECKPOINTS, storage_error, write_atomic
 from gradstudy.study import checkpoints
 from gradstudy.study.evidence import Present, changes
+from gradstudy.study.lock import FILE as LOCK
 from gradstudy.study.outcome import Outcome
 
 RUN_FILE = "run.json"
@@ -68,18 +69,21 @@ def read_entry(folder: Path) -> Entry | None:
     """
     try:
         content = json.loads((folder / RUN_FILE).read_bytes())
+        records = _texts(content["records"])
         entry = Entry(
             Outcome.from_json(content),
             dict(content["parameters"]),
-            tuple(sorted(content["records"])),
-            content["evidence"],
+            tuple(sorted(records)),
+            _evidence(content["evidence"]),
             float(content["seconds"]),
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BrokenEntryError(f"run.json cannot be read ({error})") from error
-    for name, sha256 in content["records"].items():
+    for name, sha256 in records.items():
+        if Path(name).name != name:
+            raise BrokenEntryError(f"run.json names the record {name!r}, which is no file of its folder")
         if _sha256(folder / "records" / name) != sha256:
             raise BrokenEntryError(f"records/{name} is not what the run wrote")
     if entry.outcome.status == "ok" and not entry.evidence:
@@ -111,7 +115,7 @@ def prepare(folder: Path) -> int:
         earlier = [int(path.name) for path in (folder / ATTEMPTS).glob("*") if path.name.isdigit()]
         attempt = max(earlier, default=0) + 1
         checkpoints.hand_over(folder)
-        left = [path for path in folder.iterdir() if path.name not in (ATTEMPTS, CHECKPOINTS)]
+        left = [path for path in folder.iterdir() if path.name not in (ATTEMPTS, CHECKPOINTS, LOCK)]
         if left:
             _move(left, folder / ATTEMPTS / str(attempt))
             attempt += 1
@@ -143,6 +147,17 @@ def _move(paths: list[Path], attempt: Path) -> None:
     # run.json first: a folder without it counts as nothing, one with it and half its records would be a lie.
     for path in sorted(paths, key=lambda path: path.name != RUN_FILE):
         os.replace(path, attempt / path.name)
+
+
+def _evidence(content: Any) -> dict[str, dict[str, str]] | None:
+    return None if content is None else {part: _texts(content[part]) for part in ("modules", "versions")}
+
+
+def _texts(content: Any) -> dict[str, str]:
+    """A mapping of text to text, or a TypeError."""
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+        raise TypeError(f"{type(content).__name__} where names with texts are needed")
+    return content
 
 
 def _first_line(outcome: Outcome) -> str:

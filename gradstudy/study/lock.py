@@ -16,6 +16,7 @@ from gradstudy.records import storage_error
 
 # Seconds in which the runs of a runner that was killed end and let go.
 PATIENCE = 10
+FILE = ".lock"
 
 
 @contextmanager
@@ -30,37 +31,72 @@ def hold(folder: Path) -> Iterator[int]:
         StudyHeldError: another run holds it.
         StorageError: the disk is full, read-only, or has no locks.
     """
-    path = folder / ".lock"
+    with _hold(folder / FILE, f"the study {folder.name!r}", patient=False) as descriptor:
+        yield descriptor
+
+
+@contextmanager
+def hold_run(folder: Path) -> Iterator[int]:
+    """Hold a run by the lock in its folder, as `hold` does a study.
+
+    Its process inherits the hold and lets go when it ends, whoever started it and on whichever machine: the process of
+    a runner or a worker that was killed stops itself, but not at once, and so long nobody else may write there.
+    """
+    with _hold(folder / FILE, f"the run {folder.name[:12]!r}", patient=True) as descriptor:
+        yield descriptor
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a folder's lock is held."""
+    try:
+        descriptor = os.open(folder / FILE, os.O_RDWR)
+    except OSError:  # never held, or not to be seen from here
+        return False
+    try:
+        return not _try(folder / FILE, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _hold(path: Path, what: str, *, patient: bool) -> Iterator[int]:
+    folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise storage_error(path, error) from error
     try:
-        if not _lock(path, descriptor):
-            raise _held(path, os.pread(descriptor, 1000, 0))
+        if not _lock(path, descriptor, patient):
+            raise _held(what, os.pread(descriptor, 1000, 0))
         _sign(path, descriptor)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _lock(path: Path, descriptor: int) -> bool:
+def _lock(path: Path, descriptor: int, patient: bool) -> bool:
+    """Lock, and wait for who ends anyway: for a holder that lives only when told to be patient."""
+    until = time.monotonic() + PATIENCE
+    while not _try(path, descriptor):
+        if (not patient and _holder_lives(descriptor)) or time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _try(path: Path, descriptor: int) -> bool:
     try:
         import fcntl
     except ImportError:  # Windows
         return True
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if _holder_lives(descriptor) or time.monotonic() > until:
-                return False
-            time.sleep(0.05)
-        except OSError as error:  # such as a network disk that has no locks
-            raise storage_error(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # such as a network disk that has no locks
+        raise storage_error(path, error) from error
+    return True
 
 
 def _holder_lives(descriptor: int) -> bool:
@@ -87,15 +123,15 @@ def _sign(path: Path, descriptor: int) -> None:
         raise storage_error(path, error) from error
 
 
-def _held(path: Path, content: bytes) -> StudyHeldError:
+def _held(what: str, content: bytes) -> StudyHeldError:
     try:
         holder = json.loads(content)
         by = f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (ValueError, KeyError, TypeError):
         by = "another process"
     return StudyHeldError(
-        f"the study {path.parent.name!r} is held by {by}",
-        needed="one `gradstudy run` at a time on a study and workspace",
+        f"{what} is held by {by}",
+        needed="one `gradstudy run` at a time on a study and workspace, and one process on a run",
         why="two would write the same folders",
         remedy="wait until it has ended, or run in another workspace (--workspace)",
     )

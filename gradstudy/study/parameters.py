@@ -47,11 +47,15 @@ def parse_schema(cells: Sequence[str], where: Path) -> Schema:
         )
     try:
         statements = ast.parse(cells[0]).body
-    except SyntaxError as error:
+    # ValueError: text that has no bytes; the others: nested more deeply than Python can follow.
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         _refuse(where, f"a parameters cell that is not Python: {error}", "write one `name: type = literal` a line")
     schema: dict[str, Parameter] = {}
-    for statement in statements:
-        parameter = _parse_line(statement, where)
+    for number, statement in enumerate(statements, 1):
+        try:
+            parameter = _parse_line(statement, where)
+        except (RecursionError, MemoryError):
+            _refuse(where, f"line {number}, which is nested too deeply", "write the value out")
         if parameter.name in schema:
             _refuse(where, f"the parameter `{parameter.name}` twice", "keep one of the two lines")
         schema[parameter.name] = parameter

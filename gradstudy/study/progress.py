@@ -35,7 +35,14 @@ class Lines:
         self._done += 1
         self.say(f"[{self._done}/{self._total}] {describe(plan, planned)}: {outcome.status}")
         if outcome.failure:
-            self.say(f"    {outcome.failure}\n    its notebook and log: {planned.folder}")
+            self.say(f"    {outcome.failure}")
+            if outcome.failure.remedy not in outcome.failure.message:
+                self.say(f"    what to do: {outcome.failure.remedy}")
+            self.say(f"    its notebook and log: {planned.folder}")
+
+    def again(self, plan: Plan, planned: Planned, outcome: Outcome) -> None:
+        """Say that a run was killed and is tried again."""
+        self.say(f"{describe(plan, planned)}: {outcome.status}, tried again ({outcome.failure})")
 
     def say(self, line: str) -> None:
         """Write a line."""

@@ -11,8 +11,9 @@ from typing import Any, Literal, Protocol
 
 from gradstudy.study.catalog import Study
 from gradstudy.study.evidence import Present
-from gradstudy.study.executor import Budget, Job, execute
+from gradstudy.study.executor import Budget, Job, Opening, execute
 from gradstudy.study.ledger import State
+from gradstudy.study.local import local
 from gradstudy.study.lock import hold
 from gradstudy.study.outcome import Outcome
 from gradstudy.study.plan import Plan, Planned, make_plan
@@ -34,6 +35,7 @@ class Order:
         rerun: which earlier runs are run again beside those that are new; None for failed and stale ones.
         timeout: seconds a run, instead of the profile's.
         budget: what runs at once.
+        executor: where they run.
         fail_fast: start no further run after one has failed.
         only: digests of the runs that are asked for; None for all of the profile.
     """
@@ -43,6 +45,7 @@ class Order:
     rerun: Rerun | None = None
     timeout: float | None = None
     budget: Budget = field(default_factory=Budget)
+    executor: Opening = local
     fail_fast: bool = False
     only: Collection[str] | None = None
 
@@ -63,6 +66,9 @@ class Progress(Protocol):
 
     def ended(self, plan: Plan, planned: Planned, outcome: Outcome) -> None:
         """A run has ended."""
+
+    def again(self, plan: Plan, planned: Planned, outcome: Outcome) -> None:
+        """A run was killed and is tried again."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +157,13 @@ def _execute(plans: Sequence[Plan], order: Order, progress: Progress, held: Sequ
         outcomes[job.folder] = outcome
         progress.ended(*owners[job.folder], outcome)
 
+    def again(job: Job, outcome: Outcome) -> None:
+        progress.again(*owners[job.folder], outcome)
+
     jobs = [_job(*owner, order.timeout) for owner in owners.values()]
-    execute(jobs, order.budget, ended, held=held, fail_fast=order.fail_fast)
+    if jobs:
+        with order.executor(order.budget, jobs, held) as executor:
+            execute(jobs, executor, ended, again, fail_fast=order.fail_fast)
     return Tally(tuple(_updated(plan, outcomes) for plan in plans), len(outcomes))
 
 
@@ -166,7 +177,8 @@ def _job(plan: Plan, planned: Planned, timeout: float | None) -> Job:
         "parameters": dict(planned.point.parameters),
         "data": plan.data,
     }
-    return Job(planned.folder, request, plan.profile.threads, timeout or plan.profile.timeout)
+    profile = plan.profile
+    return Job(planned.folder, request, profile.threads, timeout or profile.timeout, profile.memory)
 
 
 def _updated(plan: Plan, outcomes: dict[Path, Outcome]) -> Plan:

@@ -23,6 +23,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
 # Why a key's value is held to what its model says; the last name of the place decides.
 _WHY = {
     "timeout": "a run is ended after so many seconds; otherwise it would end at once, or never",
+    "memory": "a run that takes more megabytes is ended as `oom`; under 256, not even Python and a kernel start",
     "threads": "threads are pinned in the run's process and are part of the run's identity",
     "name": "groups and controls are known by their names in tables, claims and reports",
     "plant": "a control differs from its group in exactly one planted cause",
@@ -75,6 +76,7 @@ class Profile(_Model):
 
     threads: Annotated[int, Field(ge=1)] = 1
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
+    memory: Annotated[int, Field(ge=256)] | None = None
     data: list[str] = []
     grid: Annotated[list[Group], Field(min_length=1)]
     controls: list[Control] = []

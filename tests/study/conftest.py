@@ -21,7 +21,10 @@ import gradstudy as gs
 # %% tags=["parameters"]
 seed: int = 0
 gain: float = 1.0
-mood: Literal["good", "raise", "kill", "exit", "leave", "sleep", "no-data", "wander", "full", "twice"] = "good"
+mood: Literal[
+    "good", "raise", "kill", "exit", "leave", "sleep", "no-data", "wander", "full", "twice", "hoard", "crumbs",
+    "tensor", "chatter",
+] = "good"
 
 # %%
 if mood == "raise":
@@ -42,6 +45,22 @@ if mood == "wander":
     os.chdir("/")
 if mood == "full":
     gs.record("large", ["x" * 1000] * 2000)
+if mood == "hoard":
+    print("before")
+    hoard = []
+    while True:
+        hoard.append(bytearray(10_000_000))
+if mood == "crumbs":
+    hoard = []
+    while True:
+        hoard.append(object())
+if mood == "tensor":
+    import torch
+
+    torch.empty(10**13)
+if mood == "chatter":
+    for line in range(1000):
+        print("x" * 100_000)
 if mood == "twice":
     path = gs.checkpoint_path("half")
     if path.is_file():

@@ -113,10 +113,16 @@ def test_merged_evidence_shows_where_runs_differ():
 
 
 def test_a_source_written_after_the_run_began_is_neither_the_old_nor_the_new(tmp_path, monkeypatch):
-    source = tmp_path / "chains.py"
-    source.write_text("x = 1\n")
-    os.utime(source, (1000, 1000))
-    monkeypatch.setattr(evidence, "_source", lambda name: source)
-    before, after = evidence.gather(["gradstudy.chains"], 1001), evidence.gather(["gradstudy.chains"], 999)
-    assert evidence.changes(before, evidence.Present()) == ()
-    assert evidence.changes(after, evidence.Present()) == ("gradstudy.chains",)
+    package = tmp_path / "gradstudy"
+    (package / "chains").mkdir(parents=True)
+    for name in ("__init__.py", "errors.py", "chains/__init__.py"):
+        (package / name).write_text("x = 1\n")
+        # Long before now and long after: what the clock says must not matter.
+        os.utime(package / name, (1000, 1000) if name == "errors.py" else (2**33, 2**33))
+    monkeypatch.setattr(evidence.gradstudy, "__file__", str(package / "__init__.py"))
+    before, loaded = evidence.stamps(), ["gradstudy", "gradstudy.errors", "gradstudy.chains"]
+    assert sorted(before) == sorted(loaded)
+    assert evidence.changes(evidence.doubted(evidence.gather(loaded), before), evidence.Present()) == ()
+    os.utime(package / "chains" / "__init__.py", (500, 500))  # the clock was set back before it was written
+    found = evidence.doubted(evidence.gather(loaded), before)
+    assert evidence.changes(found, evidence.Present()) == ("gradstudy.chains",)

@@ -18,9 +18,11 @@ import pytest
 
 import gradstudy
 from gradstudy.errors import OversubscribedError, ParameterError, StudyHeldError, UnknownProfileError
-from gradstudy.study import executor
-from gradstudy.study.executor import Budget
-from gradstudy.study.lock import hold
+from gradstudy.study import lock
+from gradstudy.study import process as processes
+from gradstudy.study.executor import RETRIES, Budget
+from gradstudy.study.lock import hold, hold_run, is_held
+from gradstudy.study.plan import make_plan
 
 
 def statuses(tally):
@@ -83,7 +85,41 @@ def test_a_good_run_keeps_records_evidence_and_notebook(workspace):
     notebook = nbformat.read(folder / "notebook.ipynb", 4)
     injected = [cell.source for cell in notebook.cells if "injected-parameters" in cell.metadata.tags]
     assert injected == ['# Parameters\nseed = 0\ngain = 1.0\nmood = "good"\n']
-    assert {path.name for path in folder.iterdir()} == {"run.json", "notebook.ipynb", "log", "records"}
+    assert {path.name for path in folder.iterdir()} == {"run.json", "notebook.ipynb", "log", "records", ".lock"}
+
+
+def test_a_killed_run_is_tried_again_and_says_so_and_an_error_is_not(workspace, capsys):
+    workspace.moods("kill", "raise", "twice")
+    tally = workspace.run(budget=Budget(jobs=1, cores=2))
+    assert statuses(tally) == ["killed", "failed", "ok"]
+    assert tally.executed == 3
+    entries = workspace.entries()
+    assert {mood: (entry["attempt"], entry["retries"]) for mood, entry in entries.items()} == {
+        "kill": (3, 2), "raise": (1, 0), "twice": (2, 1),
+    }  # fmt: skip
+    for planned, earlier in zip(tally.plans[0].points, (2, 0, 1), strict=True):
+        attempts = sorted(planned.folder.glob("attempts/*"))
+        assert [path.name for path in attempts] == ["1", "2"][:earlier]
+        for attempt in attempts:
+            assert {path.name for path in attempt.iterdir()} >= {"run.json", "notebook.ipynb", "log"}
+            assert json.loads((attempt / "run.json").read_text())["status"] == "killed"
+    told = capsys.readouterr().err
+    assert told.count("mood=kill: killed, tried again (DeadKernel: the kernel ended with signal 9)") == 2
+    assert told.count("mood=twice: killed, tried again") == 1
+    assert "[3/3] " in told
+    assert "mood=raise: killed" not in told
+
+
+def test_a_run_at_work_is_held_whoever_started_it(workspace, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0.2)
+    (planned,) = make_plan(workspace.study(), "quick", workspace.folder).points
+    with hold_run(planned.folder):
+        assert is_held(planned.folder)
+        tally = workspace.run()
+    assert statuses(tally) == ["failed"]
+    assert f"the run {planned.digest[:12]!r} is held by process {os.getpid()}" in tally.plans[0].points[0].state.detail
+    assert not is_held(planned.folder)
+    assert statuses(workspace.run()) == ["ok"]
 
 
 def test_a_failed_notebook_shows_where(workspace):
@@ -105,7 +141,7 @@ def test_the_time_limit_of_a_profile_holds(workspace):
 
 def test_a_run_that_does_not_keep_its_limit_is_killed_from_outside(workspace, monkeypatch):
     # The limit from outside is reached first: the kernel has not even started.
-    monkeypatch.setattr(executor, "GRACE", -59.9)
+    monkeypatch.setattr(processes, "GRACE", -59.9)
     workspace.moods("sleep", timeout=60)
     assert statuses(workspace.run()) == ["timeout"]
     assert workspace.entries()["sleep"]["status"] == "timeout"
@@ -171,7 +207,6 @@ def fake_run(workspace):
     """Leave a run folder as a run does, without a kernel."""
     from gradstudy.study import evidence, ledger
     from gradstudy.study.outcome import Outcome
-    from gradstudy.study.plan import make_plan
 
     (planned,) = make_plan(workspace.study(), "quick", workspace.folder).points
     ledger.prepare(planned.folder)
@@ -255,10 +290,15 @@ def test_a_killed_child_takes_its_kernel_along(workspace):
     workspace.moods("sleep")
     process = workspace.start("small")
     (kernel,) = wait_for(lambda: kernels(workspace))
-    psutil.Process(kernel).parent().kill()
+    for _ in range(1 + RETRIES):
+        psutil.Process(kernel).parent().kill()
+        wait_for(lambda gone=kernel: not alive(gone))
+        with suppress(AssertionError):
+            (kernel,) = wait_for(lambda: kernels(workspace), seconds=10)
     _, err = process.communicate(timeout=60)
+    assert [entry["retries"] for entry in workspace.entries().values()] == [2], err
     assert workspace.entries()["sleep"]["status"] == "killed", err
-    assert not alive(kernel)
+    assert not kernels(workspace)
 
 
 def test_the_engine_serves_papermill_itself(tmp_path):

@@ -57,6 +57,8 @@ def test_the_documented_example_is_read(write):
         ("    threads: 1", "    threads: 0", "profiles.quick.threads"),
         ("timeout: 120", "timeout: 0", "profiles.quick.timeout"),
         ("timeout: 120", "timeout: .inf", "profiles.quick.timeout"),
+        ("timeout: 120", "memory: 255", "profiles.quick.memory"),
+        ("timeout: 120", "memory: 1000.5", "profiles.quick.memory"),
         ("  quick:", "  fast:", "profiles.fast"),
         ("name: search", "name: Search me", "grid.0.name"),
         ("over: {activation: [tanh, sigmoid]}", "over: {activation: []}", "over.activation"),
@@ -86,7 +88,7 @@ def test_what_does_not_fit_is_named_with_file_and_key(write, old, new, says):
     ("old", "new", "needed", "why"),
     [
         ("title: When?", "titel: When?", "one of: title, question, method, sources", "change nothing"),
-        ("    threads: 1", "    thread: 1", "one of: threads, timeout, data, grid, controls", "change nothing"),
+        ("    threads: 1", "    thread: 1", "one of: threads, timeout, memory, data, grid, controls", "change nothing"),
         ("set: {size: 8", "sett: {size: 8", "one of: name, set, over", "change nothing"),
         ("question: q\n", "", "question", "nothing else says"),
         ("timeout: 120", "timeout: 0", "profiles.quick.timeout: Input should be greater than 0", "so many seconds"),
