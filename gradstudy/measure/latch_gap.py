@@ -75,8 +75,9 @@ def driven_path(latch: TwoUnitLatch, watch: Watch) -> pd.DataFrame:
     """log |da_t/da_0 v| of the first draw after the burn-in, for pictures.
 
     Returns:
-        One row every 10 links: `t`; `log_norm`, `low`, `high`: mean, least and largest over the rows, in nats, v being what
-        the burn-in made of a random vector; `rho`: largest modulus of an eigenvalue of the one-step Jacobians so far.
+        One row every 10 links: `t`; `log_norm`, `low`, `high`: mean, least and largest over the rows, in nats, v being
+        what the burn-in made of a random vector; `rho`: largest modulus of an eigenvalue of the one-step Jacobians so
+        far.
     """
     subject = _subject(latch, watch, 0)
     chain, module = subject.chain(), _module(subject)

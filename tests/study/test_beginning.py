@@ -78,7 +78,7 @@ def test_its_functions_are_part_of_a_runs_identity(workspace):
 
 def states(workspace):
     plan = json.loads(gradstudy("plan", "forgetting", "--json", workspace=workspace).stdout)
-    return {point["state"] for point in plan}
+    return {point["state"] for point in plan["runs"]}
 
 
 def test_the_run_keeps_the_functions_it_used(workspace):
