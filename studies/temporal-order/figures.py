@@ -96,7 +96,7 @@ def time_by_length(outcomes: pd.DataFrame) -> Drawing:
     panels = [(start, vanilla[vanilla["start"] == start]) for start in vanilla["start"].unique()]
     with style.context():
         figure, axes = style.subplots(
-            1, len(panels) + (len(gated) > 0), width=style.FULL, height=2.3, sharey=True, squeeze=False
+            1, len(panels) + (len(gated) > 0), width=style.FULL, height=2.6, sharey=True, squeeze=False
         )
         for ax, (name, rows) in zip(axes[0], panels, strict=False):
             for arm in _present(rows, "arm", ARMS):
@@ -112,7 +112,10 @@ def time_by_length(outcomes: pd.DataFrame) -> Drawing:
         for ax in axes[0]:
             ax.set_xlabel("length T (steps)")
             ax.set_ylim(0, 1.05)
-            ax.legend(fontsize=6)
+        known: dict[str, object] = {}
+        for ax in axes[0]:
+            known |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+        figure.legend(known.values(), known.keys(), loc="outside upper center", ncols=5, fontsize=7)
         axes[0, 0].set_ylabel("mean time to success\n(of the budget, restricted)")
     n = int(kept.groupby(["cell", "start", "length", "arm", "optimiser"]).size().min())
     budgets = f"{int(vanilla['budget'].max()):,} updates"
