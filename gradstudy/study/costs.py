@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def cost_of_jobs(runs: int, seconds: float, rounds: int) -> Row:
     """
     ratios = []
     for _ in range(rounds):
-        one, two = (_timed(lambda jobs=jobs: _execute(runs, seconds, jobs)) for jobs in (1, 2))
+        one, two = (_timed(partial(_execute, runs, seconds, jobs)) for jobs in (1, 2))
         ratios.append(one / two)
     return _row(ratios, "times faster")
 
@@ -90,11 +91,11 @@ def cost_of_scheduling(runs: int, rounds: int) -> Row:
     overheads = []
     for _ in range(rounds):
         with _workspace(runs, 0.0) as ours, _workspace(runs, 0.0) as bare:
-            together = _timed(lambda ours=ours: _run_all(ours, 1))
+            together = _timed(partial(_run_all, ours, 1))
             plan = make_plan(find_study(_SLUG, bare), "quick", bare)
             for planned in plan.points:
                 ledger.prepare(planned.folder)
-            by_hand = _timed(lambda plan=plan: [_by_hand(plan, planned) for planned in plan.points])
+            by_hand = _timed(partial(_all_by_hand, plan))
         overheads.append(1e3 * (together - by_hand) / runs)
     return _row(overheads, "ms a run")
 
@@ -109,6 +110,10 @@ class _Silence:
         """Nothing, if all is well."""
         if outcome.status != "ok":
             raise RuntimeError(f"a run of the timed study ended {outcome.status}: {outcome.failure}")
+
+    def again(self, plan: Plan, planned: Planned, outcome: Outcome) -> None:
+        """A run that is tried again would count twice."""
+        self.ended(plan, planned, outcome)
 
 
 @contextmanager
@@ -153,6 +158,11 @@ def _asked(planned: Planned) -> dict[str, Any]:
     return {"study": _SLUG, "digest": planned.digest, "parameters": parameters, "data": {}, "threads": 1}
 
 
+def _all_by_hand(plan: Plan) -> None:
+    for planned in plan.points:
+        _by_hand(plan, planned)
+
+
 def _by_hand(plan: Plan, planned: Planned) -> None:
     text = {"notebook": plan.notebook.text, "library": None}
     limits = {"timeout": 120, "memory": share(1, count_cores()), "attempt": 1, "retries": 0, "lifeline": None}
@@ -173,5 +183,6 @@ def _timed(action: Callable[[], object]) -> float:
 
 
 def _row(values: Sequence[float], unit: str) -> Row:
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    several = len(values) > 1
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive") if several else [values[0]] * 3
     return {"value": middle, "low": low, "high": high, "n": len(values), "unit": unit}
