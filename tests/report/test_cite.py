@@ -196,17 +196,25 @@ def pdflatex(folder: Path, body: str) -> None:
     assert "Missing character" not in (folder / "x.log").read_text(errors="replace")
 
 
-if shutil.which("pdflatex"):  # LaTeX is half a gigabyte: without it these tests do not exist, rather than being skipped
+WITH_LATEX = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="needs LaTeX: apt-get install --no-install-recommends texlive-latex-base"
+)
 
-    def test_latex_sets_every_citation(own: Path):
-        parts = [cite(target, own).rstrip().split("\n\n") for target in ("made-up/growth", "made-up", "M1", "M2", "M4")]
-        snippets = [part for text in parts for part in text if not part.startswith("@")]
-        entries = {part.partition(",")[0]: part for text in parts for part in text if part.startswith("@")}
-        (own / "x.bib").write_text("\n".join(entries.values()), encoding="utf-8")
-        body = "\n\n".join(snippets) + r"\bibliographystyle{plain}\bibliography{x}"
-        pdflatex(own, body)
-        subprocess.run(["bibtex", "x"], cwd=own, check=True, capture_output=True)
-        pdflatex(own, body)
 
-    def test_latex_sets_forged_words(tmp_path: Path):
-        pdflatex(tmp_path, latex(FORGED) + r"\begin{figure}\caption{" + latex(FORGED) + r"}\end{figure}")
+@pytest.mark.needs_latex
+@WITH_LATEX
+def test_latex_sets_every_citation(own: Path):
+    parts = [cite(target, own).rstrip().split("\n\n") for target in ("made-up/growth", "made-up", "M1", "M2", "M4")]
+    snippets = [part for text in parts for part in text if not part.startswith("@")]
+    entries = {part.partition(",")[0]: part for text in parts for part in text if part.startswith("@")}
+    (own / "x.bib").write_text("\n".join(entries.values()), encoding="utf-8")
+    body = "\n\n".join(snippets) + r"\bibliographystyle{plain}\bibliography{x}"
+    pdflatex(own, body)
+    subprocess.run(["bibtex", "x"], cwd=own, check=True, capture_output=True)
+    pdflatex(own, body)
+
+
+@pytest.mark.needs_latex
+@WITH_LATEX
+def test_latex_sets_forged_words(tmp_path: Path):
+    pdflatex(tmp_path, latex(FORGED) + r"\begin{figure}\caption{" + latex(FORGED) + r"}\end{figure}")

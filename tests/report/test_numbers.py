@@ -139,13 +139,18 @@ def compiled(folder: Path) -> None:
 
 ENDS = ("Value", "Low", "High", "N", "Text")
 
-if shutil.which("pdflatex"):  # without LaTeX the test of its syntax above has to do
+WITH_LATEX = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="needs LaTeX: apt-get install --no-install-recommends texlive-latex-base"
+)
 
-    def test_latex_knows_every_macro_and_refuses_a_second_meaning(report: Path, tmp_path: Path):
-        folder = tmp_path / "report"
-        shutil.copytree(report, folder)
+
+@pytest.mark.needs_latex
+@WITH_LATEX
+def test_latex_knows_every_macro_and_refuses_a_second_meaning(report: Path, tmp_path: Path):
+    folder = tmp_path / "report"
+    shutil.copytree(report, folder)
+    compiled(folder)
+    path = folder / "numbers.tex"
+    path.write_text(path.read_text(encoding="utf-8") + "\\gsdefine{MadeUpRunsPlanned}{25}\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="already defined"):
         compiled(folder)
-        path = folder / "numbers.tex"
-        path.write_text(path.read_text(encoding="utf-8") + "\\gsdefine{MadeUpRunsPlanned}{25}\n", encoding="utf-8")
-        with pytest.raises(AssertionError, match="already defined"):
-            compiled(folder)
