@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -58,11 +59,13 @@ def choose(claim_id: str, among: Mapping[str, Claim]) -> Claim:
         UnknownClaimError: none of them has it.
     """
     if claim_id not in among:
+        close = difflib.get_close_matches(claim_id, among, n=3)
         raise UnknownClaimError(
             f"claim {claim_id!r}",
             needed=f"one of {', '.join(among)}",
             why="a report decides only claims whose measure, region and controls were fixed beforehand",
-            remedy="correct the id in study.yaml, or define the claim in a claims.py beside it",
+            remedy=(f"did you mean {' or '.join(close)}? Else " if close else "")
+            + "correct the id in study.yaml, or define the claim in a claims.py beside it",
         )
     return among[claim_id]
 

@@ -98,6 +98,7 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
     undrawn = _undrawn(studies, reports)
     _tell(tally, reports, undrawn, workspace, as_json)
     _tell_undrawn(undrawn)
+    _tell_unmeasured(studies, reports)
     broken = any(figure["failed"] for figure in undrawn)
     sys.exit(1 if tally.failed or (strict and (tally.missing or broken)) else 0)
 
@@ -117,9 +118,15 @@ def report(slugs: tuple[str, ...], profile: str, workspace: Path) -> None:
     for plan in plans:
         if any(planned.state.kind != "cached" for planned in plan.points):
             click.echo(f"{plan.study.slug} ({profile}): {Tally((plan,), 0).summary(plan)}", err=True)
+    if slugs and all(planned.state.kind == "new" for plan in plans for planned in plan.points):
+        raise click.UsageError(
+            f"no run of the {profile} profile of {', '.join(slugs)} is here, so there is nothing to report; "
+            "name the profile that was run (--profile), or run this one"
+        )
     reports = build_all(studies, profile, workspace)
     click.echo(reports)
     _tell_undrawn(_undrawn(studies, reports))
+    _tell_unmeasured(studies, reports)
 
 
 def _tell_plans(plans: list[Plan], profile: str, jobs: int | None, as_json: bool) -> None:
@@ -207,6 +214,16 @@ def _tell_undrawn(figures: list[dict[str, Any]]) -> None:
         click.echo(f"figure {figure['figure']}: not drawn: {figure['reason']}", err=True)
 
 
+def _tell_unmeasured(studies: tuple[Study, ...], reports: Path | None) -> None:
+    from gradstudy.report.undrawn import unmeasured
+
+    if reports is None:
+        return
+    for study in studies:
+        for claim in unmeasured(reports / study.slug):
+            click.echo(f"claim {claim['claim']} of {study.slug}: {claim['reason']}", err=True)
+
+
 def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], workspace: Path, as_json: bool) -> None:
     from gradstudy.report import ledger
 
@@ -230,6 +247,7 @@ def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], wor
 def _only_standard_decides(tally: Tally, rows: list[dict[str, Any]]) -> bool:
     """Whether quick left every claim open of studies that have a standard profile to decide them."""
     decided = any(not row["verdict"].startswith("undecided") for row in rows)
+    decided |= any("measure" in row["verdict"] for row in rows)  # nor would standard decide what cannot be measured
     claiming = [plan for plan in tally.plans if plan.study.spec.claims and "standard" in plan.study.spec.profiles]
     return not decided and any(plan.name == "quick" for plan in claiming)
 

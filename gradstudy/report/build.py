@@ -81,14 +81,15 @@ def check(study: Study) -> None:
 
     Raises:
         UnknownClaimError: study.yaml names a claim that is not there.
-        ReportError: it names a source that is in no references.bib, or figures.py or claims.py cannot be imported.
+        ReportError: a claim's source or control is not in study.yaml, a source is in no references.bib, or figures.py
+            or claims.py cannot be imported.
     """
     from gradstudy.report import references, study_claims
     from gradstudy.report.figure_functions import functions
 
     find_claim = study_claims.finder(study)
     for claim in study.spec.claims:
-        find_claim(claim)
+        study_claims.check(find_claim(claim), study)
     references.cited(study.spec.sources, study.folder)
     functions(study.folder)
 

@@ -25,6 +25,30 @@ def finder(study: Study) -> Callable[[str], Claim]:
     return partial(_find, registry.collect(papers))
 
 
+def check(claim: Claim, study: Study) -> None:
+    """Find out whether a study names what its claim rests on.
+
+    Raises:
+        ReportError: the claim's source is not among the study's, or a control of it is in none of its profiles.
+    """
+    key = claim.source.partition(":")[0].strip()
+    if key not in study.spec.sources:
+        raise ReportError(
+            f"claim {claim.id} of {study.slug} with the source {claim.source!r}",
+            needed=f'"key: place", the key one of `sources` in study.yaml ({", ".join(study.spec.sources) or "none"})',
+            why="whoever cites the claim cites where it comes from",
+            remedy=f"add {key} to `sources` and to a references.bib, or correct the claim's source",
+        )
+    planted = {control.name for profile in study.spec.profiles.values() for control in profile.controls}
+    if missing := [control.name for control in claim.controls if control.name not in planted]:
+        raise ReportError(
+            f"claim {claim.id} of {study.slug} with the control {', '.join(missing)}",
+            needed=f"controls of study.yaml ({', '.join(sorted(planted)) or 'it has none'})",
+            why="a claim whose control is never run stays undecided",
+            remedy="add the control to a profile in study.yaml, or correct its name in the claim",
+        )
+
+
 def _find(among: dict[str, Claim], claim_id: str) -> Claim:
     return registry.choose(claim_id, among)
 

@@ -1,4 +1,4 @@
-"""Figures that a report lists without a picture; found without pandas, so that no news are cheap."""
+"""What a report could not draw or measure; found without pandas, so that no news are cheap."""
 
 from __future__ import annotations
 
@@ -26,4 +26,20 @@ def undrawn(report_folder: Path) -> list[dict[str, Any]]:
         {"figure": row["id"], "reason": row["missing"], "failed": not row["missing"].startswith(UNRECORDED)}
         for row in figures
         if row["missing"]
+    ]
+
+
+def unmeasured(report_folder: Path) -> list[dict[str, str]]:
+    """The claims whose measure raised an error, on their own runs or on a control's: `claim` and `reason`.
+
+    Raises:
+        ReportError: report.json is cut off, or of another edition's form.
+    """
+    path = report_folder / "report.json"
+    claims = form.load(path)["claims"] if path.is_file() else []
+    reasons = {row["id"]: [row["error"], *(control["found"] for control in row["controls"])] for row in claims}
+    return [
+        {"claim": name, "reason": reason}
+        for name, said in reasons.items()
+        for reason in list(dict.fromkeys(text for text in said if text.startswith("measure failed")))[:1]
     ]

@@ -5,12 +5,14 @@ Oracle: the files as they are written here.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gradstudy.claims import registry
 from gradstudy.errors import ReportError, UnknownClaimError
 from gradstudy.report import references
-from gradstudy.report.study_claims import finder
+from gradstudy.report.study_claims import check, finder
 
 ONE = """
 from gradstudy.claims.claim import Claim, Region
@@ -27,6 +29,21 @@ def test_own_claims_stand_beside_gradstudys(study):
     assert find(name) is registry.known()[name]
     with pytest.raises(UnknownClaimError, match=r"claims\.py"):
         find("made-up-2")
+
+
+def test_a_claim_rests_on_what_its_study_names(study):
+    path = study.folder / "claims.py"
+    spec = study.spec.model_copy(update={"sources": ["mine"]})
+    study = replace(study, spec=spec)
+    path.write_text(ONE.format(id="made-up-1"))
+    check(finder(study)("made-up-1"), study)
+    path.write_text(ONE.format(id="made-up-1").replace("mine: here", "other: here"))
+    with pytest.raises(ReportError, match="other: here"):
+        check(finder(study)("made-up-1"), study)
+    control = '(__import__("gradstudy.claims.claim", fromlist=["Control"]).Control("nowhere", "p", "REFUTED"),)'
+    path.write_text(ONE.format(id="made-up-1").replace("lambda t: (), ()", f"lambda t: (), {control}"))
+    with pytest.raises(ReportError, match="nowhere"):
+        check(finder(study)("made-up-1"), study)
 
 
 def test_an_id_of_gradstudys_is_taken(study):

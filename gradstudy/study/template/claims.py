@@ -8,7 +8,7 @@ from gradstudy.claims.intervals import mean_estimate
 
 
 def _rates(tables: Tables) -> tuple[Estimate, ...]:
-    found = conditions(tables["rates"], ["forget_bias"])
+    found = conditions(tables["rates"], ["forget_bias"])  # with two columns a name is "1.0, lower"
     return tuple(
         mean_estimate(rows["rate"].tolist(), "nats per step", condition=f"forget bias {name}", conditions=len(found))
         for name, rows in found
