@@ -65,6 +65,33 @@ def test_a_budget_that_is_too_small_decides_nothing(claim):
     assert verdict(claim, {"times": table}) == Verdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("claim", "usual", "never"),
+    [("P17a", 0.8, 1.0), ("P17b", 0.55, 1.0), ("P17b", 0.6, 1.0)],
+)
+def test_a_threshold_at_which_nobody_succeeds_is_not_said_to_do_as_well(claim, usual, never):
+    """A time restricted to the budget is at most 1: beside a slow training even one without end looks alike."""
+    table = times({1.0: usual, 10.0: never})
+    table.loc[table["factor"] == 10.0, "outcome"] = "censored"
+    assert verdict(claim, {"times": table}) == Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("norm", "elements", "expected"),
+    [
+        (1.0, 1.0, Verdict.INCONCLUSIVE),
+        (0.6, 1.0, Verdict.INCONCLUSIVE),
+        (1.0, 0.6, Verdict.INCONCLUSIVE),
+        (0.4, 1.0, Verdict.REFUTED),
+        (0.4, 0.6, Verdict.SUPPORTED),
+    ],
+)
+def test_two_clippings_that_both_never_end_are_not_alike(norm, elements, expected):
+    table = times({1.0: 0.2, 10.0: norm}, {1.0: 0.2, 10.0: elements})
+    table.loc[table["time"] == 1.0, "outcome"] = "censored"
+    assert verdict("P18", {"times": table}) == expected
+
+
 def finite(train, test, epoch=2):
     columns = {"epoch": epoch, "rate_plain": 0.05, "rate_clipped": 0.1, "train_clipped": 0.1, "test_clipped": 0.7}
     return pd.DataFrame(
@@ -85,7 +112,7 @@ def test_both_folds_are_decided_each_by_itself():
 
 
 def vanishing(rate=0.0, loss=0.0, plain=-0.5):
-    columns = {"cell": "tanh", "length": 20, "clipped_at": 1.0, "clipped": 0.3}
+    columns = {"cell": "tanh", "length": 20, "clipped_at": 1.0, "clipped": 0.3, "trivial_loss": 1.3863}
     return pd.DataFrame(
         {
             **columns,
@@ -102,6 +129,11 @@ def vanishing(rate=0.0, loss=0.0, plain=-0.5):
 def test_what_clipping_changes_where_gradients_vanish(change, expected):
     assert verdict("P20a", {"vanishing": vanishing(rate=change)}) == expected
     assert verdict("P20b", {"vanishing": vanishing(loss=change)}) == expected
+
+
+def test_what_was_learnt_stands_beside_the_rate():
+    (estimate,) = find("P20b").measure({"vanishing": vanishing()})
+    assert estimate.condition.endswith("plain loss 1.386 nats, of a constant answer 1.386")
 
 
 @pytest.mark.parametrize("claim", ["P20a", "P20b"])
