@@ -26,8 +26,8 @@ def gain(better: str, worse: str, split: str) -> Callable[[Tables], tuple[Estima
     def measure(tables: Tables) -> tuple[Estimate, ...]:
         groups = _by_music(tables)
         return tuple(
-            _mean(_gains(rows, better, worse, split), f"{music}: {_rates(rows, better, worse)}", len(groups))
-            for music, rows in groups
+            _mean(_gains(rows, better, worse, split), f"{said}, {_rates(rows, better, worse)}", len(groups))
+            for said, rows in groups
         )
 
     return measure
@@ -39,10 +39,10 @@ def gain_beyond_test(tables: Tables) -> tuple[Estimate, ...]:
     Open where clipping has a gain on neither, that is where no interval of a gain lies above 0.
     """
     groups, estimates = _by_music(tables), []
-    for music, rows in groups:
+    for name, rows in groups:
         gains = [_gains(rows, "SGD-C", "SGD", split) for split in ("train", "test")]
         found = [_mean(values, "", len(groups)) for values in gains]
-        said = f"{music}: gains {found[0].value:+.3f} and {found[1].value:+.3f}, {_rates(rows, 'SGD-C', 'SGD')}"
+        said = f"{name}, gains {found[0].value:+.3f} and {found[1].value:+.3f}, {_rates(rows, 'SGD-C', 'SGD')}"
         estimate = _mean(gains[0] - gains[1], said, len(groups))
         gained = any(one.low > 0 for one in found)
         estimates.append(estimate if gained else replace(estimate, low=math.nan, high=math.nan))
@@ -50,7 +50,11 @@ def gain_beyond_test(tables: Tables) -> tuple[Estimate, ...]:
 
 
 def _by_music(tables: Tables) -> list[tuple[str, pd.DataFrame]]:
-    return [(str(music), rows) for music, rows in tables["likelihoods"].groupby("music", sort=True)]
+    """Rows of each set of music, with its name and how many updates of clipping alone were clipped."""
+    courses = tables["courses"]
+    clipped = courses[courses["arm"] == "SGD-C"].groupby("music")["clipped"].mean()
+    groups = tables["likelihoods"].groupby("music", sort=True)
+    return [(f"{music}: {100 * clipped.get(music, math.nan):.2g} % of updates clipped", rows) for music, rows in groups]
 
 
 def _mean(values: pd.Series, condition: str, conditions: int) -> Estimate:

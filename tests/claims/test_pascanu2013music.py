@@ -19,7 +19,13 @@ OFFSETS = (-4e-3, -2e-3, 0.0, 2e-3, 4e-3, 2e-3, 0.0, -2e-3)
 
 def verdict(claim, rows):
     found = find(claim)
-    return decide(found, found.measure({"likelihoods": rows}))
+    return decide(found, found.measure(tables(rows)))
+
+
+def tables(rows):
+    """Add courses in which clipping alone clips a tenth of the updates of Nottingham."""
+    courses = pd.DataFrame({"music": "nottingham", "arm": ["SGD", "SGD-C", "SGD-C"], "clipped": [0.0, 0.2, 0.0]})
+    return {"likelihoods": rows, "courses": courses}
 
 
 def likelihoods(music, **splits):
@@ -45,14 +51,14 @@ def both(*arms, music="nottingham"):
 
 def test_gains_are_those_of_pairs_on_one_split():
     rows = pd.concat([both(5, 4.9, 4.8), likelihoods("piano-midi", train=(7, 6, 6.5), test=(8, 7.5, 7.2))])
-    estimates = find("P21a").measure({"likelihoods": rows})
+    estimates = find("P21a").measure(tables(rows))
     assert [(e.condition, round(e.value, 6), e.n) for e in estimates] == [
-        ("nottingham: first rates 2 and 1", 0.1, 8),
-        ("piano-midi: first rates 2 and 1", 1, 8),
+        ("nottingham: 10 % of updates clipped, first rates 2 and 1", 0.1, 8),
+        ("piano-midi: nan % of updates clipped, first rates 2 and 1", 1, 8),
     ]
-    assert [round(e.value, 6) for e in find("P22a").measure({"likelihoods": rows})] == [0.1, 0.3]
-    assert [round(e.value, 6) for e in find("P22c").measure({"likelihoods": rows})] == [-0.1, 0.5]
-    assert [round(e.value, 6) for e in find("P23").measure({"likelihoods": rows})] == [0.0, 0.5]
+    assert [round(e.value, 6) for e in find("P22a").measure(tables(rows))] == [0.1, 0.3]
+    assert [round(e.value, 6) for e in find("P22c").measure(tables(rows))] == [-0.1, 0.5]
+    assert [round(e.value, 6) for e in find("P23").measure(tables(rows))] == [0.0, 0.5]
     # The offsets of pairs are all that an interval has: 0.1 nats between networks are in both arms.
     assert all(e.high - e.low < 0.01 for e in estimates)
 
