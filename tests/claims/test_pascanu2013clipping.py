@@ -111,6 +111,41 @@ def test_both_folds_are_decided_each_by_itself():
     assert verdict("P19a", {"finite": both}) == Verdict.REFUTED
 
 
+def learning_rates(*rows):
+    """Build losses from (arm, rate, training loss, test loss) of members that choose and of those that are judged."""
+    return pd.DataFrame(
+        {
+            "epoch": 2,
+            "arm": arm,
+            "learning_rate": rate,
+            "member": 1000 * chooses + member,
+            "chooses": chooses,
+            "train_loss": train * (1 + offset * (arm == "plain")),
+            "test_loss": test,
+        }
+        for arm, rate, train, test in rows
+        for chooses in (False, True)
+        for member, offset in enumerate(OFFSETS)
+    )
+
+
+@pytest.mark.parametrize(("plain", "expected"), [(0.115, Verdict.SUPPORTED), (0.105, Verdict.REFUTED)])
+def test_each_arm_is_judged_at_the_rate_that_fits_best(plain, expected):
+    table = learning_rates(
+        ("plain", 0.1, plain, 0.9), ("plain", 0.2, 0.3, 0.5), ("clipped", 0.1, 0.5, 0.4), ("clipped", 0.4, 0.1, 0.8)
+    )
+    (estimate,) = find("P19c").measure({"learning_rates": table})
+    assert estimate.condition.startswith("40 sequences, learning rates 0.1 and 0.4:")
+    assert estimate.n == len(OFFSETS)
+    assert verdict("P19c", {"learning_rates": table}) == expected
+
+
+def test_rates_are_not_chosen_by_those_that_are_judged():
+    table = learning_rates(("plain", 0.1, 0.2, 0.9), ("plain", 0.2, 0.3, 0.9), ("clipped", 0.1, 0.1, 0.9))
+    table.loc[~table["chooses"] & (table["learning_rate"] == 0.2), "train_loss"] = 0.01
+    assert "learning rates 0.1 and 0.1" in find("P19c").measure({"learning_rates": table})[0].condition
+
+
 def vanishing(rate=0.0, loss=0.0, plain=-0.5):
     columns = {"cell": "tanh", "length": 20, "clipped_at": 1.0, "clipped": 0.3, "trivial_loss": 1.3863}
     return pd.DataFrame(
