@@ -67,8 +67,9 @@ def improvement(fold: str) -> Measure:
         for rows in found:
             plain, clipped = rows[f"{fold}_plain"], rows[f"{fold}_clipped"]
             said = (
-                f"{20 * int(rows['epoch'].iloc[0])} sequences, learning rates {rows['rate_plain'].iloc[0]:g} and "
-                f"{rows['rate_clipped'].iloc[0]:g}: {plain.mean():.3g} and {clipped.mean():.3g} nats on average"
+                f"{20 * int(rows['epoch'].iloc[0])} sequences, learning rates "
+                f"{_rate(rows['rate_plain'].iloc[0], tables)} and {_rate(rows['rate_clipped'].iloc[0], tables)}: "
+                f"{plain.mean():.3g} and {clipped.mean():.3g} nats on average"
             )
             logs = np.log10(plain / clipped).tolist()
             estimates.append(mean_estimate(logs, "powers of ten", condition=said, conditions=len(found)))
@@ -86,12 +87,19 @@ def fitted(tables: Tables) -> tuple[Estimate, ...]:
         judged = rows[~rows["chooses"]].set_index(["arm", "learning_rate", "member"])["train_loss"].sort_index()
         plain, clipped = judged[best["plain"]], judged[best["clipped"]]
         said = (
-            f"{20 * int(rows['epoch'].iloc[0])} sequences, learning rates {best['plain'][1]:g} and "
-            f"{best['clipped'][1]:g}: {plain.mean():.3g} and {clipped.mean():.3g} nats on average"
+            f"{20 * int(rows['epoch'].iloc[0])} sequences, learning rates {_rate(best['plain'][1], tables)} and "
+            f"{_rate(best['clipped'][1], tables)}: {plain.mean():.3g} and {clipped.mean():.3g} nats on average"
         )
         logs = np.log10(plain / clipped).tolist()
         estimates.append(mean_estimate(logs, "powers of ten", condition=said, conditions=len(found)))
     return tuple(estimates)
+
+
+def _rate(rate: float, tables: Tables) -> str:
+    """A chosen rate; if none was tried beyond it, that is said, for then a better one may lie there."""
+    tried = tables["learning_rates"]["learning_rate"]
+    edges = {float(tried.min()): " (the least tried)", float(tried.max()): " (the greatest tried)"}
+    return f"{rate:g}{edges.get(float(rate), '')}"
 
 
 def unchanged(what: str, unit: str) -> Measure:

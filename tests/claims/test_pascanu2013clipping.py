@@ -100,15 +100,21 @@ def finite(train, test, epoch=2):
     )
 
 
+def by_rate(table):
+    return {"finite": table, "learning_rates": pd.DataFrame({"learning_rate": [0.05, 0.1, 0.2]})}
+
+
 def test_both_folds_are_decided_each_by_itself():
     table = finite(1.15, 1.05)
-    assert verdict("P19a", {"finite": table}) == Verdict.SUPPORTED
-    assert verdict("P19b", {"finite": table}) == Verdict.REFUTED
-    (estimate,) = find("P19a").measure({"finite": table})
+    assert verdict("P19a", by_rate(table)) == Verdict.SUPPORTED
+    assert verdict("P19b", by_rate(table)) == Verdict.REFUTED
+    (estimate,) = find("P19a").measure(by_rate(table))
     assert estimate.value == pytest.approx(math.log10(1.15), abs=1e-5)
-    assert estimate.condition.startswith("40 sequences, learning rates 0.05 and 0.1: 0.115 and 0.1 nats")
+    assert estimate.condition.startswith(
+        "40 sequences, learning rates 0.05 (the least tried) and 0.1: 0.115 and 0.1 nats"
+    )
     both = pd.concat([table, finite(0.9, 1.2, epoch=5)])
-    assert verdict("P19a", {"finite": both}) == Verdict.REFUTED
+    assert verdict("P19a", by_rate(both)) == Verdict.REFUTED
 
 
 def learning_rates(*rows):
@@ -135,7 +141,9 @@ def test_each_arm_is_judged_at_the_rate_that_fits_best(plain, expected):
         ("plain", 0.1, plain, 0.9), ("plain", 0.2, 0.3, 0.5), ("clipped", 0.1, 0.5, 0.4), ("clipped", 0.4, 0.1, 0.8)
     )
     (estimate,) = find("P19c").measure({"learning_rates": table})
-    assert estimate.condition.startswith("40 sequences, learning rates 0.1 and 0.4:")
+    assert estimate.condition.startswith(
+        "40 sequences, learning rates 0.1 (the least tried) and 0.4 (the greatest tried):"
+    )
     assert estimate.n == len(OFFSETS)
     assert verdict("P19c", {"learning_rates": table}) == expected
 
@@ -143,7 +151,10 @@ def test_each_arm_is_judged_at_the_rate_that_fits_best(plain, expected):
 def test_rates_are_not_chosen_by_those_that_are_judged():
     table = learning_rates(("plain", 0.1, 0.2, 0.9), ("plain", 0.2, 0.3, 0.9), ("clipped", 0.1, 0.1, 0.9))
     table.loc[~table["chooses"] & (table["learning_rate"] == 0.2), "train_loss"] = 0.01
-    assert "learning rates 0.1 and 0.1" in find("P19c").measure({"learning_rates": table})[0].condition
+    assert (
+        "learning rates 0.1 (the least tried) and 0.1 (the least tried)"
+        in find("P19c").measure({"learning_rates": table})[0].condition
+    )
 
 
 def vanishing(rate=0.0, loss=0.0, plain=-0.5):
