@@ -13,6 +13,9 @@ from gradstudy.claims.neychev2019surface import HIGHER, SAME_DIRECTION, strayed
 WORSE = math.log10(1.1)
 """Powers of ten by which a loss must be higher than another to be a worse one: by a tenth."""
 
+CONSTANT = math.log(4.0)
+"""Nats that a constant answer loses on the four classes of temporal order."""
+
 LESS_OFTEN = 0.1
 """Of the trainings, over all learning rates."""
 
@@ -31,7 +34,11 @@ def landing(column: str | None = None) -> Measure:
         estimates = []
         for rate, rows in found:
             values = rows["log10_ratio_largest"] - (0.0 if column is None else rows[column])
-            name = f"learning rate {rate:g}: gradients of norm {rows['gradient_norm'].median():.3g} (median)"
+            above = int((rows["loss_before"] > CONSTANT).sum())
+            name = (
+                f"learning rate {rate:g}: gradients of norm {rows['gradient_norm'].median():.3g} (median), {above} of "
+                f"{len(rows)} where the loss is above a constant answer's already"
+            )
             estimates.append(mean_estimate(values.tolist(), "powers of ten", condition=name, conditions=len(found)))
         return tuple(estimates)
 
@@ -93,7 +100,9 @@ def _landing_claim(identity: str, statement: str, measured: Measure, border: flo
         source_status="read",
         kind="comparison",
         statement=statement,
-        setting=f"{_STEPS} at learning rates 0.05 and 0.1, without clipping, 1,000 updates, 32 seeds. {_LARGEST}.",
+        setting=f"{_STEPS} at learning rates 0.05 and 0.1, without clipping, 1,000 updates, 32 seeds. {_LARGEST}. "
+        "Where the largest gradient comes only after the loss has risen, the step that raised it is another one, which "
+        "this number does not see.",
         region=Region(low=border),
         replicate=_TRAINED,
         measure=measured,

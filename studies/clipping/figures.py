@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from gradstudy.claims.intervals import mean_estimate
-from gradstudy.claims.neychev2019clipping import WORSE
+from gradstudy.claims.neychev2019clipping import CONSTANT, WORSE
 from gradstudy.claims.neychev2019surface import HIGHER
 from gradstudy.claims.pascanu2013clipping import RECOMMENDED
 from gradstudy.plot import style
@@ -74,8 +74,8 @@ def ends_by_learning_rate(endings: pd.DataFrame) -> Drawing:
         "sequences at the end is at most 1.5 times that of a constant answer. Without clipping "
         f"{lost} of {(kept['arm'] == 'plain').sum()} trainings end in NaN or Inf, with it "
         f"{int(((kept['arm'] == 'clipped') & (kept['end'] == 'not finite')).sum())}.",
-        "Stacked bars over the learning rate in two columns; towards large rates bad ends take over, later with "
-        "clipping.",
+        "Stacked bars of ends over the learning rate, a row a task and cell, without clipping on the left and with it "
+        "on the right.",
     )
 
 
@@ -97,14 +97,17 @@ def the_largest_step(landings: pd.DataFrame) -> Drawing:
             ax.set_title(f"learning rate {rate:g}: norms {rows['gradient_norm'].median():.3g} (median)")
         axes[0, 0].set_ylabel("log₁₀ loss after / before")
     n = int(kept.groupby("rate").size().min())
+    late = kept.assign(late=kept["loss_before"] > CONSTANT).groupby("rate")["late"].sum()
+    told = ", ".join(f"{count} at a learning rate of {rate:g}" for rate, count in late.items())
     return Drawing(
         figure,
         f"Loss after a step over the loss before it, on the same 500 fresh sequences, of n = {n} trainings without "
         "clipping: a dot a training, black: mean with its 95 % interval. Dashed: twice the loss. The steps of the "
         "largest gradients and the same steps clipped to norm 1 start from the same weights. A tenth higher is "
-        f"{WORSE:.3f} on this axis.",
-        "Three clouds of dots a panel: steps of the largest gradient mostly above zero, clipped ones below, ordinary "
-        "ones at zero.",
+        f"{WORSE:.3f} on this axis. Largest gradients that came when the loss was above a constant answer's already: "
+        f"{told}.",
+        "Three clouds of dots a panel, for steps of the largest gradient, the same clipped, and ordinary ones, with "
+        "lines at the same and at twice the loss.",
     )
 
 
@@ -143,7 +146,7 @@ def time_by_threshold(times: pd.DataFrame) -> Drawing:
         f"{kept['average_norm'].iloc[0]:.3g}. For clipping element by element the threshold of an entry is the "
         "multiple of the average norm over the square root of the number of parameters. Grey band: the paper's "
         "recommendation.",
-        "Mean time over the threshold on a logarithmic axis; high for very small thresholds and without clipping.",
+        "Mean time and share of successes over the threshold on a logarithmic axis, by kind of clipping, and without.",
     )
 
 
@@ -176,12 +179,12 @@ def losses_by_learning_rate(learning_rates: pd.DataFrame) -> Drawing:
         f"Mean loss after {int(kept['budget'].max())} updates over n = {n} networks a point, on their own training set "
         "(solid) and on fresh sequences (dashed). A loss above twice that of the constant answer (dotted: that answer) "
         "counts as twice it. Claims compare each arm at its best rate, which other seeds have chosen.",
-        "Curves of loss over learning rate, without clipping rising at large rates, with clipping staying low.",
+        "Curves of loss over learning rate, two lines an arm, with a dotted line for the constant answer.",
     )
 
 
 def clipping_where_gradients_vanish(vanishing: pd.DataFrame) -> Drawing:
-    """Clipping changes neither how gradients vanish nor the loss."""
+    """What clipping changes of how gradients vanish and of the loss."""
     kept = _of_the_grid(vanishing)
     networks = list(kept.groupby(["cell", "length"]).groups)
     with style.context():
@@ -213,5 +216,6 @@ def clipping_where_gradients_vanish(vanishing: pd.DataFrame) -> Drawing:
         "Left: rate at which the gradient falls from the last state back to the first after "
         f"{int(kept['budget'].max())} updates. Right: what clipping changes of the loss; grey: no difference by the "
         f"claim's margin. Means of n = {n} networks with 95 % intervals; clipped were {words} of the gradients.",
-        "Left: clipped and unclipped marks on top of each other, far below zero. Right: differences near zero.",
+        "Left: marks of the decay with and without clipping, by network. Right: differences of the loss about a line "
+        "at zero.",
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from gradstudy.claims.intervals import mean_estimate
 from gradstudy.plot import style
 from gradstudy.plot.drawing import Drawing
 
@@ -24,8 +25,6 @@ SETS = {
     "jsb": "JSB chorales",
     "generated": "generated",
 }
-# Student's 97.5 % quantiles by number of networks, where it is not yet 1.96 to two digits.
-QUANTILES = {2: 12.71, 3: 4.30, 4: 3.18, 8: 2.36, 16: 2.13, 32: 2.04}
 
 
 def _grid(table: pd.DataFrame) -> pd.DataFrame:
@@ -43,9 +42,18 @@ def _sets(table: pd.DataFrame) -> list[str]:
     return [name for name in SETS if (table["music"] == name).any()]
 
 
-def _half(values: pd.Series) -> float:
-    """Half the 95 % interval of a mean."""
-    return QUANTILES.get(len(values), 1.96) * float(values.std()) / np.sqrt(len(values))
+def _mean(ax, values: pd.Series, place: float, color: str) -> None:
+    """Mean with its 95 % interval over networks; nothing where one diverged (NaN)."""
+    found = mean_estimate(values.tolist(), "")
+    half = found.high - found.value
+    ax.errorbar(found.value, place, xerr=half, fmt="o", color=color, markersize=4, capsize=2)
+
+
+def _diverged(rows: pd.DataFrame) -> str:
+    """How many trainings have no number, if any."""
+    lost = rows[rows["nats"].isna()].drop_duplicates(["music", "arm", "member", "omega", "first_rate"])
+    told = ", ".join(f"{count} of {ARMS[arm][0]}" for arm, count in lost.groupby("arm").size().items())
+    return f" Trainings that diverged, so that nothing is a mean with them: {told}." if told else ""
 
 
 def _panels(names: list[str], height: float, rows: int = 1, **options):
@@ -66,7 +74,7 @@ def table_one(likelihoods: pd.DataFrame, constants: pd.DataFrame, published: pd.
                 part = rows[(rows["arm"] == arm) & (rows["split"] == split)]["nats"]
                 color = ARMS[arm][1]
                 ax.plot(part, np.full(len(part), place), ".", color=color, alpha=0.35, markersize=3)
-                ax.errorbar(part.mean(), place, xerr=_half(part), fmt="o", color=color, markersize=4, capsize=2)
+                _mean(ax, part, place, color)
                 told = paper[(paper["music"] == name) & (paper["arm"] == arm) & (paper["split"] == split)]
                 for source, marker in (("pascanu2013", "D"), ("pascanu2012", "s")):
                     one = told[told["source"] == source]["nats"]
@@ -89,8 +97,9 @@ def table_one(likelihoods: pd.DataFrame, constants: pd.DataFrame, published: pd.
         f"Negative log-likelihood of a chord, as in Table 1 of Pascanu et al. (2013), by arm, on training and test "
         f"songs: small dots the n = {n} networks{units}, large ones their mean with its 95 % interval. Hollow: what "
         "the paper reports of 300 or 400 units, as far as it has the set. Vertical lines: a predictor that knows how "
-        "often each key sounds in the training songs and nothing else.",
-        "Rows of dots, one an arm and split, with hollow marks of the paper to their left; vertical lines far right.",
+        f"often each key sounds in the training songs and nothing else.{_diverged(kept)}",
+        "Rows of dots, one an arm and split, with hollow marks for the paper's numbers and vertical lines for the key "
+        "frequencies.",
     )
 
 
@@ -111,7 +120,7 @@ def gains(likelihoods: pd.DataFrame, published: pd.DataFrame) -> Drawing:
                 color, at = style.ORANGE if summed else ARMS[better][1], np.full(len(found), -place)
                 ax.plot(found, at, ".", color=color, alpha=0.35, markersize=3)
                 if len(found):
-                    ax.errorbar(found.mean(), -place, xerr=_half(found), fmt="o", color=color, markersize=4, capsize=2)
+                    _mean(ax, found, -place, color)
                 told = _differences(its, worse, better, split)[: 0 if summed else None]
                 ax.plot(told, np.full(len(told), -place), "D", mfc="none", color=style.BLACK, markersize=4.5)
             ax.axvline(0, color=style.BLACK, lw=0.6)
@@ -127,7 +136,7 @@ def gains(likelihoods: pd.DataFrame, published: pd.DataFrame) -> Drawing:
         "How much less a chord costs with clipping than without (+C over MSGD), and with clipping and Ω than with "
         "clipping alone (+CR over +C), in pairs of networks with the same initial weights and the same chords: small "
         f"dots the n = {n} pairs{also}, large ones their mean with its 95 % interval. Gains lie right of the line."
-        f"{told}",
+        f"{told}{_diverged(kept)}",
         "Rows of dots about a vertical line at zero.",
     )
 
@@ -148,7 +157,7 @@ def learning_rates(trials: pd.DataFrame) -> Drawing:
         for ax, name in zip(axes[0], names, strict=True):
             for arm, (label, color, line) in ARMS.items():
                 rows = kept[(kept["music"] == name) & (kept["arm"] == arm)]
-                means = rows.groupby("first_rate")["nats"].mean()
+                means = rows.fillna({"nats": np.inf}).groupby("first_rate")["nats"].mean()
                 ax.plot(rows["first_rate"], rows["nats"], ".", color=color, alpha=0.4, markersize=3)
                 ax.plot(means.index, means, line, color=color, label=label)
                 ax.plot(means.idxmin(), means.min(), "o", color=color)
@@ -163,9 +172,18 @@ def learning_rates(trials: pd.DataFrame) -> Drawing:
         figure,
         f"Negative log-likelihood of the validation songs after training at each first learning rate: dots the n = {n} "
         "networks, which are not compared afterwards, lines their means. The large dot is the rate that the arm is "
-        "compared at.",
-        "Curves with a minimum, one an arm; without clipping it rises soonest with the rate.",
+        f"compared at{_edges(kept)}.{_diverged(kept)}",
+        "Curves of nats a chord over the first learning rate, one an arm, with a large dot at the least.",
     )
+
+
+def _edges(trials: pd.DataFrame) -> str:
+    """Which arms' best rates are the least or the greatest tried, so that a better one may lie beyond."""
+    means = trials.fillna({"nats": np.inf}).groupby(["music", "arm", "first_rate"])["nats"].mean()
+    best = means.groupby(["music", "arm"]).idxmin()
+    rates = (trials["first_rate"].min(), trials["first_rate"].max())
+    told = ", ".join(f"{ARMS[arm][0]} on {SETS[music]}" for music, arm, rate in best if rate in rates)
+    return f"; at the edge of those tried, so that a better one may lie beyond, is that of {told}" if told else ""
 
 
 def _clipped(rows: pd.DataFrame) -> str:
@@ -209,5 +227,5 @@ def learning_curves(courses: pd.DataFrame) -> Drawing:
         f"Above: mean training loss of every {every} updates, without Ω, over n = {n} networks an arm, each arm at its "
         "own rate. Below: the largest gradient norm before clipping within them (Ω's part included), median over the "
         f"networks; dotted: the threshold of clipping. {_clipped(kept)}",
-        "Two rows of panels over updates: falling losses, and gradient norms that rarely reach the threshold.",
+        "Two rows of panels over updates: training losses above, gradient norms and the threshold of clipping below.",
     )

@@ -26,6 +26,7 @@ def landings(largest, clipped=0.0, ordinary=0.0, rate=0.05):
         {
             "rate": rate,
             "gradient_norm": 20.0,
+            "loss_before": 1.3 if offset < 0 else 1.5,
             "log10_ratio_largest": largest + offset,
             "log10_ratio_clipped": clipped,
             "log10_ratio_ordinary": ordinary,
@@ -51,6 +52,11 @@ def test_one_learning_rate_that_lies_outside_refutes():
     table = pd.concat([landings(0.4), landings(0.2, rate=0.2)])
     assert [round(e.value, 2) for e in find("L3c").measure({"landings": table})] == [0.4, 0.2]
     assert verdict("L3c", {"landings": table}) == Verdict.REFUTED
+
+
+def test_how_many_of_the_largest_gradients_come_too_late_is_told():
+    (estimate,) = find("L3c").measure({"landings": landings(0.4)})
+    assert estimate.condition.endswith("5 of 8 where the loss is above a constant answer's already")
 
 
 def endings(plain, clipped):
