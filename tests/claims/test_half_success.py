@@ -59,9 +59,7 @@ def test_intervals_cover_a_ratio_of_a_known_law(spread):
     covered = 0
     for _ in range(40):
         middle, ratio = stream.uniform(math.log(20), math.log(40)), stream.uniform(-0.3, 0.5)
-        tables = [
-            successes(np.exp(place + spread * stream.standard_normal(16))) for place in (middle + ratio, middle)
-        ]
+        tables = [successes(np.exp(place + spread * stream.standard_normal(16))) for place in (middle + ratio, middle)]
         estimate = log_ratio_estimate(tables[0], tables[1], "task", 3)
         covered += estimate.low <= ratio <= estimate.high
     assert covered >= 37  # of 40 intervals of 98.3 % this fails once in 200
