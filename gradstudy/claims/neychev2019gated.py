@@ -115,8 +115,8 @@ def _further(part: pd.DataFrame, task: str, tasks: int) -> Estimate:
 
 def _time_leads(rows: pd.DataFrame) -> Iterator[Estimate]:
     for task, part in rows[rows["start"] == "default"].groupby("task", sort=True):
-        times = part.pivot(index=["member", "steps"], columns="cell", values="time")
-        times = times.groupby("member").agg(lambda lengths: lengths.mean(skipna=False))
+        lengths = part.pivot(index="member", columns=["cell", "steps"], values="time")
+        times = {cell: lengths[cell].mean(axis="columns", skipna=False) for cell in ("lstm", "gru")}
         found = mean_estimate(
             ((times["gru"] - times["lstm"]) / TIME_MARGIN).tolist(), "margins", condition=str(task), conditions=_FIELDS
         )
