@@ -115,8 +115,10 @@ def _further(part: pd.DataFrame, task: str, tasks: int) -> Estimate:
 
 def _time_leads(rows: pd.DataFrame) -> Iterator[Estimate]:
     for task, part in rows[rows["start"] == "default"].groupby("task", sort=True):
-        lengths = part.pivot(index="member", columns=["cell", "steps"], values="time")
-        times = {cell: lengths[cell].mean(axis="columns", skipna=False) for cell in ("lstm", "gru")}
+        times = {
+            cell: own.pivot(index="member", columns="steps", values="time").mean(axis="columns", skipna=False)
+            for cell, own in part.groupby("cell")
+        }
         found = mean_estimate(
             ((times["gru"] - times["lstm"]) / TIME_MARGIN).tolist(), "margins", condition=str(task), conditions=_FIELDS
         )
