@@ -39,4 +39,5 @@ def test_settings_say_what_is_run() -> None:
     assert {of[group]["members"] for group in ("adding", "temporal-order", "memorisation", "counting")} == {16}
     assert f"{of['music']['members']} seeds, {of['music']['budget']} updates" in find("L10c").setting
     assert f"{of['counting']['budget']:,} updates of {of['counting']['batch']} strings" in find("L11b1").setting
+    assert f"median ratio over {of['times']['rounds']} rounds" in find("L9c1").setting
     assert f"1/{of['music']['gru_time']} times as many updates" in find("L10c").setting
