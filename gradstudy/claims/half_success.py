@@ -14,6 +14,8 @@ from gradstudy.claims.intervals import LEVEL
 Numbers = NDArray[np.float64]
 
 _RESAMPLES = 2000
+# Of a sum of shares.
+_ROUNDING = 1e-9
 # The resamples of a claim are the same whenever it is decided.
 _SEED = 0
 
@@ -24,13 +26,15 @@ def log_half_length(lengths: Numbers, shares: Numbers) -> tuple[Numbers, Numbers
     Shares are made monotone first (the non-increasing sequence nearest in squares, all lengths alike), then joined by
     straight lines over the logarithm of the length. Where even the shortest length is learnt by less than half of the
     networks, only an upper bound is known, its logarithm; where the longest is learnt by half or more, only a lower.
+    Where all networks succeed at one length and none at the next, nothing says where in between they cease to: the
+    bounds are these two.
 
     Args:
         lengths: increasing, `(lengths,)`.
         shares: of successes, `(resamples, lengths)`.
 
     Returns:
-        The lower and the upper bound, each `(resamples,)`; they agree where the share falls through 1/2 in between.
+        The lower and the upper bound, each `(resamples,)`; they agree where some networks succeed and some do not.
     """
     logs, fitted = np.log(lengths), _falling(shares)
     last = (fitted >= 0.5).sum(1) - 1
@@ -40,8 +44,9 @@ def log_half_length(lengths: Numbers, shares: Numbers) -> tuple[Numbers, Numbers
     inside = (last >= 0) & (last < len(logs) - 1)
     part = np.where(inside, (above - 0.5) / np.where(inside, above - below, 1.0), 0.0)
     crossing = logs[place] + part * (logs[place + 1] - logs[place])
-    low = np.where(last < 0, -np.inf, np.where(inside, crossing, logs[-1]))
-    high = np.where(last < 0, logs[0], np.where(inside, crossing, np.inf))
+    leap = above - below > 1 - _ROUNDING
+    low = np.where(last < 0, -np.inf, np.where(inside, np.where(leap, logs[place], crossing), logs[-1]))
+    high = np.where(last < 0, logs[0], np.where(inside, np.where(leap, logs[place + 1], crossing), np.inf))
     return low, high
 
 
@@ -50,7 +55,8 @@ def log_ratio_estimate(first: pd.DataFrame, second: pd.DataFrame, condition: str
 
     A resample draws seeds with replacement, with all lengths of both kinds. The interval is from the low quantile of
     the lower bounds to the high quantile of the upper ones (percentile bootstrap, simultaneous over the conditions), so
-    that a length that is only known to lie beyond those tested leaves that side open.
+    that a length that is only known to lie beyond those tested leaves that side open, and one that is only known to lie
+    between two of them makes it as wide as these are apart.
 
     Args:
         first, second: successes (0 or 1), one row a seed, one column a length; the same seeds.
@@ -58,7 +64,8 @@ def log_ratio_estimate(first: pd.DataFrame, second: pd.DataFrame, condition: str
         conditions: of the claim.
 
     Returns:
-        The estimate; its value has lengths beyond those tested at the outermost one tested. The interval is NaN if the
+        The estimate; its value has lengths beyond those tested at the outermost one tested, and those between two on
+        the straight line. The interval is NaN if the
         seeds are not the same or fewer than two, or if a number is missing.
     """
     n = len(first)
@@ -88,8 +95,11 @@ def _bounds(successes: pd.DataFrame, weights: Numbers) -> tuple[Numbers, Numbers
 
 
 def _restricted(successes: pd.DataFrame) -> float:
-    low, high = half_length(successes)
-    return math.log(low) if high == math.inf else math.log(high)
+    """The logarithm itself: in the middle where it is bounded on both sides."""
+    low, high = (float(bound[0]) for bound in _bounds(successes, np.full((1, len(successes)), 1 / len(successes))))
+    if high == math.inf:
+        return low
+    return high if low == -math.inf else (low + high) / 2
 
 
 def _falling(shares: Numbers) -> Numbers:

@@ -77,6 +77,11 @@ def longest_lag(lstm: str, gru: str) -> Measure:
 def counts_further(start: str) -> Measure:
     """L11b: log of the ratio of 1 + the number counted to, LSTM over GRU, paired by seed; one condition a language.
 
+    What is counted within the range of the training is not beyond it: a network that gets no further than its end, or
+    not even there, counts as getting there. Where an LSTM (a GRU) is right as far as it was looked at, the interval is
+    open above (below); where both have learnt the strings of the training in less than a quarter of their runs, on
+    both sides.
+
     Args:
         start: initialisation of both.
     """
@@ -84,22 +89,36 @@ def counts_further(start: str) -> Measure:
     def measure(tables: Tables) -> tuple[Estimate, ...]:
         rows = tables["reaches"]
         tasks = list(rows[rows["start"] == start].groupby("task", sort=True))
-        found = []
-        for task, part in tasks:
-            logs = np.log1p(part.pivot(index="member", columns="cell", values="reach"))
-            found.append(
-                mean_estimate(
-                    (logs["lstm"] - logs["gru"]).tolist(), "log ratio", condition=str(task), conditions=len(tasks)
-                )
-            )
-        return tuple(found)
+        return tuple(_further(part, str(task), len(tasks)) for task, part in tasks)
 
     return measure
 
 
+def _further(part: pd.DataFrame, task: str, tasks: int) -> Estimate:
+    part = part.assign(
+        log=np.log1p(part["reach"].clip(lower=part["trained_to"])),
+        learnt=part["reach"] >= part["trained_to"],
+        censored=part["reach"] >= part["looked_to"],
+    )
+    logs = part.pivot(index="member", columns="cell", values="log")
+    found = mean_estimate((logs["lstm"] - logs["gru"]).tolist(), "log ratio", condition=task, conditions=tasks)
+    if math.isnan(found.low):
+        return found
+    by_cell = part.groupby("cell")
+    silent, censored = by_cell["learnt"].mean().max() < _ENOUGH, by_cell["censored"].any()
+    return replace(
+        found,
+        low=-math.inf if silent or censored["gru"] else found.low,
+        high=math.inf if silent or censored["lstm"] else found.high,
+    )
+
+
 def _time_leads(rows: pd.DataFrame) -> Iterator[Estimate]:
     for task, part in rows[rows["start"] == "default"].groupby("task", sort=True):
-        times = part.pivot_table(index="member", columns="cell", values="time", aggfunc="mean")
+        times = {
+            cell: own.pivot(index="member", columns="steps", values="time").mean(axis="columns", skipna=False)
+            for cell, own in part.groupby("cell")
+        }
         found = mean_estimate(
             ((times["gru"] - times["lstm"]) / TIME_MARGIN).tolist(), "margins", condition=str(task), conditions=_FIELDS
         )
@@ -139,13 +158,13 @@ def _successes(rows: pd.DataFrame, cell: str, start: str) -> pd.DataFrame:
 _SEED = "a network drawn and trained on its own (seed of weights and sequences)"
 _RECIPE = (
     "Adam with norm clipping at 1 for both, the learning rate chosen for each task, cell and initialisation on "
-    "networks of other seeds, from 0.003, 0.01 and 0.03; GRUs have as many parameters as the LSTM of 16 units "
-    "(music: 24, counting: 10). The lecture names no setting; all of this is small. "
+    "networks of other seeds, from 0.003, 0.01 and 0.03; GRUs (torch's) have as many parameters, within 4 %, as the "
+    "LSTM of 16 units (music: 24, counting: 10). The lecture names no setting; all of this is small. "
 )
 _TASKS = (
     "Adding and temporal order (released code of pascanu2013), memorisation of 5 bits; 16 seeds a length; within "
     "800, 400 and 2,000 updates of 20 sequences; a network has succeeded when less than 1 % of 2,000 sequences are "
-    "wrong. "
+    "wrong, which is looked at every 50 updates. "
 )
 _MUSIC = (
     "Next chord of Nottingham and of the JSB chorales, 6 seeds, 600 updates of 10 windows of 30 chords, whole test "
@@ -217,9 +236,11 @@ def _count(identity: str, who: str, start: str) -> Claim:
         "An LSTM catches more complex dependencies than a GRU: trained on short strings of aⁿbⁿ and of aⁿbⁿcⁿ it "
         f"counts further beyond them, by more than a factor of {math.exp(LONGER):.3g}; {who}.",
         "Trained on n = 1 to 10 for 1,500 updates of 10 strings, 16 seeds; the number counted to is the greatest N "
-        "such that all strings with n = 1, …, N are right, each symbol (looked at up to 100; 0 for a network that "
-        "has not even learnt n = 1). The number is the logarithm of the ratio of 1 + N. That LSTMs count and GRUs "
-        f"do not is said by weiss2018 (second-hand). {_RECIPE}",
+        "such that all strings with n = 1, …, N are right, each symbol. The number is the mean logarithm of the ratio "
+        "of 1 + N, paired by seed. Beyond the training means N above 10: a smaller N counts as 10, and where both "
+        "rivals learn n = 1 to 10 in less than a quarter of their runs, nothing is known. Looked at up to 100: where "
+        "a network is still right there, its N is *censored*, and that side of the interval is open. That LSTMs count "
+        f"and GRUs do not is said by weiss2018 (second-hand). {_RECIPE}",
         Region(low=LONGER),
         counts_further(start),
         planted("counts-further", "hardly-further", *_FURTHER),
@@ -246,9 +267,11 @@ CLAIMS = (
     ),
     _gated(
         "L10c",
-        "On music, trained for equal time, LSTM and GRU are equally good.",
-        "As L10b, but both have 24 units, and the GRU 1/0.9 times as many updates, 0.9 being about what its update "
-        f"takes of the LSTM's time (L9c1). {_MARGINS}{_MUSIC}{_RECIPE}",
+        "On music, with equal units and trained for about equal time, LSTM and GRU are equally good.",
+        "As L10b, but both have 24 units, and the GRU 1/0.9 times as many updates. That is no exactly equal time: "
+        "timed apart from the run, its whole update took 0.97 to 0.99 of the LSTM's time, so that it is given some "
+        "8 % more. "
+        f"{_MARGINS}{_MUSIC}{_RECIPE}",
         Region(-1.0, 1.0),
         equal_time_leads,
         planted("hardly-more-nats", "more-nats", *_NATS),

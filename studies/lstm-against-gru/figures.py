@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from gradstudy.claims.intervals import mean_estimate
 from gradstudy.plot import style
 from gradstudy.plot.drawing import Drawing
 
@@ -19,7 +20,7 @@ TASKS = {
     "jsb": "JSB chorales",
 }
 IMPLEMENTATIONS = {"population": "populations", "cells": "torch's cells", "fused": "torch, fused"}
-MATCHES = {"units": "equal units", "parameters": "equal parameters", "time": "equal time"}
+MATCHES = {"units": "equal units", "parameters": "equal parameters", "time": "about equal time"}
 
 
 def _grid(table: pd.DataFrame) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def _names_of_kinds(figure, kinds: list, ax) -> None:
 
 
 def operations(flops: pd.DataFrame) -> Drawing:
-    """How much less a GRU has to compute."""
+    """How much a GRU has to compute, as a part of what an LSTM has to."""
     kept = _grid(flops)
     with style.context():
         figure, ax = style.subplots(height=2.2)
@@ -71,13 +72,13 @@ def operations(flops: pd.DataFrame) -> Drawing:
         figure,
         "Floating-point operations of a GRU's step over those of an LSTM's. Circles: forward, a function counted as "
         "one operation; crosses: matrix products alone, there and back, as torch counts them. With equal units the "
-        "ratio is that of the numbers of blocks, 3/4 (dotted); with equal parameters nothing is left of it.",
-        "Two level lines, at three quarters for equal units and near one for equal parameters.",
+        "ratio of the products is that of the numbers of blocks, 3/4 (dotted).",
+        "Ratios of operations over the units of the LSTM, a line for equal units and one for equal parameters.",
     )
 
 
 def running_times(times: pd.DataFrame) -> Drawing:
-    """Whether the GRU is quicker depends on who wrote it."""
+    """Whether the GRU is quicker, by implementation."""
     kept = _grid(times)
     matches, names = _present(kept, "match", MATCHES), _present(kept, "implementation", IMPLEMENTATIONS)
     sizes = sorted(kept["units"].unique())
@@ -104,7 +105,7 @@ def running_times(times: pd.DataFrame) -> Drawing:
         f"Time of a GRU's pass there and back over an LSTM's, n = {n} processes a column (a point each, the median of "
         f"{int(kept['n'].iloc[0])} rounds), on one thread of a CPU. Below the dashed line a GRU counts as quicker. In "
         "populations and in the loop of torch's cells both networks are written alike; torch's fused modules are not.",
-        "Points about one in two panels; those of the fused modules lie highest.",
+        "Points of three implementations over the units of the LSTM, in one panel for what is held equal each.",
     )
 
 
@@ -116,11 +117,12 @@ def _over(kept: pd.DataFrame, column: str, value: str, label: str, *, apart: flo
         part = kept[kept["task"] == task]
         for (cell, start), side in zip(kinds, _beside(len(kinds), apart), strict=True):
             rows = part[(part["cell"] == cell) & (part["start"] == start)]
-            found = rows.groupby(column)[value].agg(["mean", "std", "count"])
-            half = 2.13 * found["std"] / np.sqrt(found["count"]) if errors else None
+            points = {x: mean_estimate(of.tolist(), "") for x, of in rows.groupby(column)[value]}
+            means = [point.value for point in points.values()]
+            half = [point.high - point.value for point in points.values()] if errors else None
             _, color, mark = CELLS[cell]
             ax.errorbar(
-                found.index * (1 + side), found["mean"], yerr=half, fmt=mark + STARTS[start][1], color=color,
+                np.array(list(points)) * (1 + side), means, yerr=half, fmt=mark + STARTS[start][1], color=color,
                 markersize=3, capsize=1.5, linewidth=1,
             )  # fmt: skip
         places = sorted(part[column].unique())
@@ -151,7 +153,7 @@ def success_by_length(outcomes: pd.DataFrame) -> Drawing:
         f"Share of n = {_fewest(kept, 'steps')} networks a point that have learnt a task within the budget, over the "
         "length of its sequences (points of one length drawn side by side). The length at which a line falls through "
         "one half (dotted) is what the claims on longer dependencies compare.",
-        "Falling curves of success over length, one panel a task.",
+        "Curves of success over length, one panel a task.",
     )
 
 
@@ -199,8 +201,8 @@ def counting(reaches: pd.DataFrame) -> Drawing:
         figure,
         f"The greatest N up to which all strings n = 1, …, N are right, of n = {n} networks a column, in order; "
         f"black: median, dashed: the greatest n of the training. Looked at up to {int(kept['looked_to'].max())}. The "
-        "axis shows 1 + N on a logarithmic scale, as the claims compare it.",
-        "Columns of points about the dashed line of training; the LSTM's reach beyond it, the GRU's end soon after it.",
+        "axis shows 1 + N on a logarithmic scale; the claims compare it, and put on the dashed line all below it.",
+        "Columns of points, one a kind of network, beside the dashed line of training; one panel a language.",
     )
 
 

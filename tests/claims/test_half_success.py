@@ -43,6 +43,28 @@ def test_what_lies_beyond_the_lengths_tested_has_one_bound():
     assert np.exp(high).tolist() == pytest.approx([math.inf, 10])
 
 
+def test_from_all_to_none_is_anywhere_in_between():
+    # Shares of 1 and 0 fit limits of 21 and of 39 alike, a ratio of 1.86: no interval of width 0 may come of that.
+    low, high = log_half_length(LENGTHS, np.array([[1.0, 1.0, 0.0, 0.0]]))
+    assert np.exp([low[0], high[0]]) == pytest.approx([20, 40])
+    estimate = log_ratio_estimate(successes([21] * 16), successes([39] * 16), "task", 3)
+    assert (estimate.low, estimate.value, estimate.high) == pytest.approx((-math.log(2), 0, math.log(2)))
+    apart = log_ratio_estimate(successes([41] * 16), successes([19] * 16), "task", 3)
+    assert (apart.low, apart.high) == pytest.approx((math.log(2), math.log(8)))
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.1, 0.3])
+def test_intervals_cover_a_ratio_of_a_known_law(spread):
+    stream = np.random.default_rng(5)
+    covered = 0
+    for _ in range(40):
+        middle, ratio = stream.uniform(math.log(20), math.log(40)), stream.uniform(-0.3, 0.5)
+        tables = [successes(np.exp(place + spread * stream.standard_normal(16))) for place in (middle + ratio, middle)]
+        estimate = log_ratio_estimate(tables[0], tables[1], "task", 3)
+        covered += estimate.low <= ratio <= estimate.high
+    assert covered >= 37  # of 40 intervals of 98.3 % this fails once in 200
+
+
 def test_a_known_ratio_is_found_whatever_is_resampled():
     limits = [12, 15, 25, 25, 30, 50, 50, 15]
     estimate = log_ratio_estimate(successes(limits, 1.2), successes(limits), "task", 3)
@@ -66,7 +88,7 @@ def test_censored_lengths_leave_their_side_open():
     everything, little = successes([100] * 8), successes([25] * 8)
     estimate = log_ratio_estimate(everything, little, "task", 1)
     assert estimate.high == math.inf
-    assert estimate.low == pytest.approx(math.log(80 / (20 * math.sqrt(2))))
+    assert estimate.low == pytest.approx(math.log(80 / 40))  # all learn 20, none 40: somewhere in between
     other = log_ratio_estimate(little, everything, "task", 1)
     assert (other.low, other.high) == (-math.inf, -estimate.low)
     both = log_ratio_estimate(everything, everything, "task", 1)

@@ -163,15 +163,56 @@ def test_initialisations_are_named_pairs():
     assert verdict("L11a3", {"outcomes": rows}) == Verdict.SUPPORTED
 
 
+def reaches(lstm, gru, task="counting-2"):
+    """Build rows of networks that count to about so much, trained up to 10 and looked at up to 100."""
+    rows = [
+        {"task": task, "start": "default", "cell": cell, "member": seed, "trained_to": 10, "looked_to": 100}
+        | {"reach": min((1 + reach) * (1 + OFFSETS[seed] * (cell == "gru")) - 1, 100)}
+        for cell, reach in (("lstm", lstm), ("gru", gru))
+        for seed in SEEDS
+    ]
+    return pd.DataFrame(rows)
+
+
 @pytest.mark.parametrize(
     ("factor", "expected"), [(1.2, Verdict.SUPPORTED), (1.02, Verdict.REFUTED), (0.5, Verdict.REFUTED)]
 )
 def test_counting_further(factor, expected):
-    rows = [
-        {"task": task, "start": "default", "cell": cell, "member": seed}
-        | {"reach": 20 * (factor if cell == "lstm" else 1 + OFFSETS[seed]) - 1}
-        for task in ("counting-2", "counting-3")
-        for cell in ("lstm", "gru")
-        for seed in SEEDS
-    ]
-    assert verdict("L11b1", {"reaches": pd.DataFrame(rows)}) == expected
+    rows = [reaches(40 * factor - 1, 39, task) for task in ("counting-2", "counting-3")]
+    assert verdict("L11b1", {"reaches": pd.concat(rows)}) == expected
+    (estimate, _) = find("L11b1").measure({"reaches": pd.concat(rows)})
+    assert estimate.value == pytest.approx(math.log(factor), abs=1e-5)
+
+
+def test_what_is_counted_within_the_training_is_not_beyond_it():
+    # One learns its training, the other not even that: neither counts beyond it.
+    assert verdict("L11b1", {"reaches": reaches(10, 0.5)}) == Verdict.REFUTED
+    assert verdict("L11b1", {"reaches": reaches(20, 0.5)}) == Verdict.SUPPORTED
+    (estimate,) = find("L11b1").measure({"reaches": reaches(20, 0.5)})
+    assert estimate.value == pytest.approx(math.log(21 / 11))
+
+
+def test_where_nobody_learns_the_training_nothing_is_known():
+    assert verdict("L11b1", {"reaches": reaches(8, 2)}) == Verdict.INCONCLUSIVE
+    found = reaches(8, 2)
+    found.loc[found.index[:4], "reach"] = 10.0  # a quarter of the LSTMs
+    assert verdict("L11b1", {"reaches": found}) == Verdict.REFUTED
+
+
+def test_counting_as_far_as_was_looked_leaves_a_side_open():
+    assert verdict("L11b1", {"reaches": reaches(200, 200)}) == Verdict.INCONCLUSIVE
+    (estimate,) = find("L11b1").measure({"reaches": reaches(200, 39)})
+    assert (estimate.high, verdict("L11b1", {"reaches": reaches(200, 39)})) == (math.inf, Verdict.SUPPORTED)
+    (estimate,) = find("L11b1").measure({"reaches": reaches(39, 200)})
+    assert (estimate.low, verdict("L11b1", {"reaches": reaches(39, 200)})) == (-math.inf, Verdict.REFUTED)
+
+
+def test_missing_numbers_are_not_dropped():
+    found = reaches(60, 39)
+    found.loc[3, "reach"] = math.nan
+    assert verdict("L11b1", {"reaches": found}) == Verdict.INCONCLUSIVE
+    fields = outcomes("adding", 3.0)
+    assert verdict("L10a", {"outcomes": fields}) == Verdict.REFUTED
+    fields.loc[0, "time"] = math.nan  # one of two lengths
+    assert verdict("L10a", {"outcomes": fields}) == Verdict.INCONCLUSIVE
+    assert verdict("L10a", {"outcomes": outcomes("adding", 3.0).iloc[1:]}) == Verdict.INCONCLUSIVE

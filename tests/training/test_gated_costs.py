@@ -6,6 +6,8 @@ autograd has to multiply; a stand-in whose cost is known.
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -47,6 +49,17 @@ def test_equal_parameters_leave_no_fewer_operations():
 def test_a_stand_in_costs_its_part(part):
     table = gated_costs.flops([Layer(5, 8)], part)
     assert table["ratio"].to_numpy() == pytest.approx(part)
+
+
+@pytest.mark.parametrize("part", [0.9, 1.0])
+def test_a_stand_in_takes_its_part_of_the_time_whatever_a_pass_costs_apart_from_its_steps(part, monkeypatch):
+    seconds = itertools.count()
+    monkeypatch.setattr(gated_costs, "process_time", lambda: float(next(seconds)))  # every pass takes 1 s
+    table = gated_costs.times([Layer(3, 4, length=10, batch=2)], rounds=2, seed=0, stand_in=part)
+    assert table["ratio"].to_numpy() == pytest.approx(part)
+    assert (table["gru_units"] == 4).all()
+    real = gated_costs.times([Layer(3, 4, length=10, batch=2)], rounds=2, seed=0)
+    assert (real["ratio"] == 1).all()
 
 
 def test_times_are_told_for_each_implementation_and_match():
