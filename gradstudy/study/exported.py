@@ -128,7 +128,7 @@ def _value(statement: ast.stmt, where: Path) -> tuple[str, Any]:
 def _not_injected(where: Path, came: str) -> ParametersCellError:
     return ParametersCellError(
         f"{where}: {came}",
-        needed="one cell of lines `name = literal` right after the parameters cell, as the export or papermill writes it",
+        needed="one cell of lines `name = literal` right after the parameters cell, as papermill writes it",
         why="what else stands there would change the run, and not what it is known by",
         remedy="move other code into a cell without that tag; set values with papermill's -p",
     )
