@@ -122,3 +122,12 @@ def test_a_workspace_that_is_a_file_is_an_error_of_its_own(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         begin("mine", tmp_path / "file")
+
+
+def test_a_link_to_nowhere_is_left_alone_and_a_name_too_long_is_an_error_of_its_own(tmp_path):
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StudySpecError, match="has one"):
+        begin("mine", tmp_path)
+    with pytest.raises(StorageError):
+        begin("a" * 300, tmp_path)
