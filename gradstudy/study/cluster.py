@@ -11,6 +11,7 @@ for the cores that its runs may use; so dask itself never starts a lost task els
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -235,7 +236,8 @@ def _client(distributed: Any, budget: Budget, threads: int, address: str | None)
     # Runs are processes anyhow. Workers as threads of this one listen on no port, which anybody on the machine could
     # send code to, and end with it.
     workers = budget.jobs or max(1, (budget.cores or 1) // threads)
-    options = {"processes": False, "memory_limit": 0, "dashboard_address": None}
+    # What becomes of a run is told by its outcome; dask's workers complain of tasks that are cancelled.
+    options = {"processes": False, "memory_limit": 0, "dashboard_address": None, "silence_logs": logging.CRITICAL}
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=threads, **options) as local,
         distributed.Client(local, set_as_default=False) as client,

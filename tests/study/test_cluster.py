@@ -132,14 +132,15 @@ def test_a_killed_worker_costs_an_attempt_and_no_run(workspace, dask, capsys):
     assert set(kinds) <= {"ok", "timeout"}
 
 
-@pytest.mark.parametrize("own", [True, False])
-def test_ctrl_c_cancels_on_the_workers(workspace, dask, own):
+@pytest.mark.parametrize(("own", "count"), [(True, 1), (False, 1), (True, 2)])
+def test_ctrl_c_cancels_on_the_workers(workspace, dask, own, count):
     worker = dask.worker()
     workspace.moods("sleep", "good")
     arguments = ["--jobs", "1"] if own else ["--scheduler", dask.address]
     process = workspace.start("small", "--executor", "dask", *arguments)
     (kernel,) = wait_for(lambda: runs_of(workspace, process if own else worker))
-    process.send_signal(signal.SIGINT)
+    for _ in range(count):
+        process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert workspace.entries()["sleep"]["status"] == "interrupted"
