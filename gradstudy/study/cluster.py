@@ -98,8 +98,9 @@ class Cluster:
         assert worker is not None, "admitted before"
         seal = (job.folder.parent / LOCK).read_bytes()
         if (worker, job.folder.parent) not in self._seeing:
-            self.client.run(check_workspace, job.folder.parent, seal, workers=[worker])
-            self._seeing.add((worker, job.folder.parent))
+            with suppress(OSError):  # lost since we looked: `look` will find out
+                self.client.run(check_workspace, job.folder.parent, seal, workers=[worker])
+                self._seeing.add((worker, job.folder.parent))
         key = f"gradstudy-{job.request['study']}-{job.folder.name[:12]}-{uuid.uuid4().hex[:8]}"
         future = self.client.submit(work, job, seal, key=key, workers=[worker], allow_other_workers=False, pure=False)
         task = Task(job, worker, future)
