@@ -85,15 +85,15 @@ def _request(nb: Any, study: Study, profile: str) -> tuple[dict[str, Any], Noteb
 def _origin(nb: Any) -> tuple[str, str]:
     """Study and profile that the export wrote into the notebook's metadata."""
     origin = nb.metadata[ORIGIN]
-    found = [origin.get(key) for key in ("study", "profile")] if isinstance(origin, dict) else []
-    if not (found and all(isinstance(name, str) for name in found)):
-        raise StudySpecError(
-            f"a notebook whose metadata say `{ORIGIN}: {origin!r:.80}`",
-            needed="`study` and `profile`, as `gradstudy notebook` writes them",
-            why="they say which study's data, threads and lib.py the run has, and where it is kept",
-            remedy=f"export it anew, or remove `{ORIGIN}` from its metadata: it is then executed and not kept",
-        )
-    return found[0], found[1]
+    match origin:
+        case {"study": str(study), "profile": str(profile)}:
+            return study, profile
+    raise StudySpecError(
+        f"a notebook whose metadata say `{ORIGIN}: {origin!r:.80}`",
+        needed="`study` and `profile`, as `gradstudy notebook` writes them",
+        why="they say which study's data, threads and lib.py the run has, and where it is kept",
+        remedy=f"export it anew, or remove `{ORIGIN}` from its metadata: it is then executed and not kept",
+    )
 
 
 def _injected(nb: Any, where: Path) -> dict[str, Any]:
