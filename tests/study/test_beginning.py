@@ -64,6 +64,23 @@ def test_a_lone_picture_of_it_verifies(workspace, tmp_path):
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_claims_are_executed_only_to_decide_claims(workspace):
+    path = workspace / "studies" / "forgetting" / "claims.py"
+    before = path.read_text()
+    try:
+        path.write_text("raise RuntimeError('executed')\n")
+        picture = "reports/quick/forgetting/figures/decay.png"
+        for arguments in (["verify", picture], ["cite", "forgetting-1"], ["list"], ["claims", "--profile", "quick"]):
+            done = gradstudy(*arguments, workspace=workspace)
+            assert done.returncode == 0, done.stdout + done.stderr
+        for arguments in (["verify", "forgetting"], ["plan", "forgetting"]):
+            done = gradstudy(*arguments, workspace=workspace)
+            assert done.returncode == 1
+            assert "claims.py raised RuntimeError: executed" in done.stderr
+    finally:
+        path.write_text(before)
+
+
 def test_its_functions_are_part_of_a_runs_identity(workspace):
     path = workspace / "studies" / "forgetting" / "lib.py"
     before = path.read_text()
