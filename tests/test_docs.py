@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ import matplotlib as mpl
 import pytest
 
 import gradstudy
+from gradstudy.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -82,6 +84,35 @@ def test_the_study_written_out_in_the_architecture_runs(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "reports" / "quick" / "bias-sweep" / "figures" / "reach.png").exists()
+
+
+def commands():
+    """Every call of gradstudy in a shell block, with its place."""
+    for page in PAGES:
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            for line in re.split(r"\n|&&", block):
+                if (words := shlex.split(line, comments=True))[:1] == ["gradstudy"]:
+                    yield page.name, words[1:]
+
+
+COMMANDS = list(commands())
+
+
+def test_there_are_commands_in_the_pages():
+    assert {"README.md", "index.md", "how-to-own-study.md", "how-to-cite-and-verify.md", "how-to-cluster.md"} == {
+        page for page, _ in COMMANDS
+    }
+
+
+# Those that take seconds are executed in tests/study and tests/report; what stands here is that none is misspelt.
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=[f"{page}: {' '.join(words)}" for page, words in COMMANDS])
+def test_a_command_of_a_page_has_these_arguments(page, words):
+    name, *arguments = words
+    command = main.commands[name]
+    context = command.make_context(name, list(arguments))
+    slugs = context.params.get("slugs") or (context.params.get("slug"),)
+    known = {path.parent.name for path in ROOT.glob("studies/*/study.yaml")} | {"my-study", "STUDY", None}
+    assert set(slugs) <= known
 
 
 @pytest.mark.parametrize("name", modules())

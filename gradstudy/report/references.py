@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,8 @@ FILE = Path(__file__).with_name("references.bib")
 
 # The file keeps to this form, and so must a study's own: one field a line, every value in braces.
 _FORM = "@article{key,\n  author = {Family, Given and Family, Given},\n  title = {...},\n  year = {...},\n}"
-_ENTRY = re.compile(r"^@(?P<kind>\w+)\{(?P<key>[^,\s]+),\n(?P<fields>.*?)^\}", re.MULTILINE | re.DOTALL)
+_BEGIN = re.compile(r"^[ \t]*@(?!comment\b)\w+\s*[{(]\s*(?P<key>[^,\s]*)", re.MULTILINE | re.IGNORECASE)
+_ENTRY = re.compile(r"@\w+\{[^,\s]+,\n(?P<fields>.*?)^\}", re.MULTILINE | re.DOTALL)
 _FIELD = re.compile(r"^\s*(\w+)\s*=\s*\{(.*)\},?\s*$", re.MULTILINE)
 _ACCENTS = {'\\"a': "ä", '\\"e': "ë", '\\"o': "ö", '\\"u': "ü", "\\'e": "é", "\\'c": "ć", "\\vc": "č"}
 
@@ -56,14 +58,37 @@ def _entry(key: str, known: Mapping[str, str]) -> dict[str, str]:
         )
     bibtex = known[key]
     fields = _fields(bibtex)
-    if missing := [name for name in ("author", "title", "year") if not fields.get(name)]:
+    if misread := _misread(bibtex, fields):
         raise ReportError(
-            f"the entry {key!r} without a readable {', '.join(missing)}",
+            f"the entry {key!r} {misread}",
             needed="author, title and year, one field a line, its value in braces",
-            why="without them a reader could not look the source up",
+            why="without them, or with what was misread, a reader could not look the source up",
             remedy=f"write it as {_FORM}",
         )
     return {"key": key, "text": _sentence(fields), "url": _address(fields), "bibtex": bibtex}
+
+
+def _misread(bibtex: str, fields: Mapping[str, str]) -> str:
+    """What of an entry would be dropped or taken for something else; empty when all of it is read."""
+    if not (entry := _ENTRY.fullmatch(bibtex)):
+        return "that does not begin with @kind{key, and end with }, each a line of its own"
+    lines = [line for line in entry["fields"].splitlines() if line.strip()]
+    for line in lines:
+        if not ((field := _FIELD.fullmatch(line)) and _is_balanced(field[2])):
+            return f"with the line {line.strip()[:80]!r}"
+    if len(fields) < len(lines):
+        return "with a field twice"
+    missing = [name for name in ("author", "title", "year") if not fields.get(name)]
+    return f"without a readable {', '.join(missing)}" if missing else ""
+
+
+def _is_balanced(value: str) -> bool:
+    depth = 0
+    for letter in value:
+        depth += (letter == "{") - (letter == "}")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 @cache
@@ -96,7 +121,18 @@ def _entries(path: Path) -> dict[str, str]:
             why="the sources of a study are cited from it",
             remedy="mend the file, or leave it out and cite gradstudy's own sources only",
         ) from error
-    return {match["key"]: match[0] for match in _ENTRY.finditer(text)}
+    # Each entry by where it and the next one begin: one that does not end as it should must not take in the next.
+    begins = list(_BEGIN.finditer(text))
+    ends = [*(begin.start() for begin in begins[1:]), len(text)]
+    found = [(begin["key"], text[begin.start() : end].strip()) for begin, end in zip(begins, ends, strict=False)]
+    if twice := [key for key, count in Counter(key for key, _ in found).items() if count > 1]:
+        raise ReportError(
+            f"the key {', '.join(twice)} more than once in {path.parent.name}/{path.name}",
+            needed="every key once",
+            why="one key would stand for two sources",
+            remedy="rename one of them there and in study.yaml, or remove it",
+        )
+    return {key: entry[0] if (entry := _ENTRY.match(text)) else text for key, text in found}
 
 
 def _fields(bibtex: str) -> dict[str, str]:

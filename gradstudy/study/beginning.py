@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -36,9 +37,10 @@ def begin(slug: str, workspace: Path) -> Path:
             why="the name becomes a folder of runs and reports and part of every figure's identity",
             remedy="for example `gradstudy init my-study`",
         )
-    if folder.exists() or is_shipped(slug):
+    there = os.path.lexists(folder)  # a link to nowhere is something too
+    if there or is_shipped(slug):
         raise StudySpecError(
-            f"a new study {slug!r}, and {folder if folder.exists() else 'gradstudy'} has one",
+            f"a new study {slug!r}, and {folder if there else 'gradstudy'} has one",
             needed="a name that is free",
             why="what is there would be overwritten, or two studies would share a name",
             remedy="choose another name",

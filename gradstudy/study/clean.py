@@ -15,7 +15,7 @@ from gradstudy.study import checkpoints
 from gradstudy.study.catalog import Study
 from gradstudy.study.evidence import Present
 from gradstudy.study.ledger import ATTEMPTS, RUN_FILE
-from gradstudy.study.lock import hold
+from gradstudy.study.lock import hold, is_held
 from gradstudy.study.plan import Planned, make_plan
 from gradstudy.study.results import RUN_CHARACTERS
 
@@ -49,7 +49,7 @@ def leftovers(studies: Sequence[Study], workspace: Path, cited: Collection[tuple
 
     Runs that are a point of any profile of a study, as study.yaml and notebook are now, or are listed in a report stay;
     of them only what an earlier attempt left, and checkpoints from which none can go on any more. What does not look as
-    if gradstudy had put it there is not touched, and links are not followed.
+    if gradstudy had put it there is not touched, nor is a run at work, and links are not followed.
 
     Args:
         studies: all there are. One that cannot be planned is an error: what it refers to would not be known.
@@ -65,7 +65,8 @@ def leftovers(studies: Sequence[Study], workspace: Path, cited: Collection[tuple
     reasons = [(path, "left by a write that was interrupted") for path in found]
     for folder in _folders(runs):
         for run in _folders(folder):
-            if not _DIGEST.fullmatch(run.name):
+            # Held: of a study that began after those here were held, or left at work by a runner that was killed.
+            if not _DIGEST.fullmatch(run.name) or is_held(run):
                 continue
             if run in planned or (folder.name, run.name[:RUN_CHARACTERS]) in cited:
                 reasons += _within(run)

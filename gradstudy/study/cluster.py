@@ -11,6 +11,7 @@ for the cores that its runs may use; so dask itself never starts a lost task els
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -97,8 +98,9 @@ class Cluster:
         assert worker is not None, "admitted before"
         seal = (job.folder.parent / LOCK).read_bytes()
         if (worker, job.folder.parent) not in self._seeing:
-            self.client.run(check_workspace, job.folder.parent, seal, workers=[worker])
-            self._seeing.add((worker, job.folder.parent))
+            with suppress(OSError):  # lost since we looked: `look` will find out
+                self.client.run(check_workspace, job.folder.parent, seal, workers=[worker])
+                self._seeing.add((worker, job.folder.parent))
         key = f"gradstudy-{job.request['study']}-{job.folder.name[:12]}-{uuid.uuid4().hex[:8]}"
         future = self.client.submit(work, job, seal, key=key, workers=[worker], allow_other_workers=False, pure=False)
         task = Task(job, worker, future)
@@ -235,7 +237,8 @@ def _client(distributed: Any, budget: Budget, threads: int, address: str | None)
     # Runs are processes anyhow. Workers as threads of this one listen on no port, which anybody on the machine could
     # send code to, and end with it.
     workers = budget.jobs or max(1, (budget.cores or 1) // threads)
-    options = {"processes": False, "memory_limit": 0, "dashboard_address": None}
+    # What becomes of a run is told by its outcome; dask's workers complain of tasks that are cancelled.
+    options = {"processes": False, "memory_limit": 0, "dashboard_address": None, "silence_logs": logging.CRITICAL}
     with (
         distributed.LocalCluster(n_workers=workers, threads_per_worker=threads, **options) as local,
         distributed.Client(local, set_as_default=False) as client,

@@ -7,10 +7,11 @@ import datetime
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gradstudy.errors import ParametersCellError, StudySpecError
 from gradstudy.records import write_atomic
 from gradstudy.study import checkpoints, evidence, ledger, library
 from gradstudy.study.catalog import Study, find_study
@@ -42,9 +43,9 @@ def execute(nb: Any, **options: Any) -> Any:
         NotebookStoppedError: it did not reach its end; run.json says why.
         GradstudyError: anything that can be wrong before the kernel starts.
     """
-    workspace, origin = find_workspace(), nb.metadata[ORIGIN]
-    study = find_study(origin["study"], workspace)
-    request, notebook = _request(nb, study, origin["profile"])
+    workspace, (slug, profile) = find_workspace(), _origin(nb)
+    study = find_study(slug, workspace)
+    request, notebook = _request(nb, study, profile)
     folder = run_folder(workspace, study.slug, request["digest"])
     with hold(study_runs(workspace, study.slug)), hold_run(folder):
         attempt = ledger.prepare(folder)
@@ -74,22 +75,63 @@ def _request(nb: Any, study: Study, profile: str) -> tuple[dict[str, Any], Noteb
     where = Path(f"{study.slug}.ipynb")
     schema = parse_schema([source for source, tagged in cells if tagged], where)
     notebook = Notebook("", cells, schema, library.read(study.folder))
-    parameters = coerce(schema, _injected(nb))
+    parameters = coerce(schema, _injected(nb, where))
     data = declared(chosen.data, study.slug)
     digest = identity(code_of(notebook), parameters, data, chosen.threads)
     asked = {"study": study.slug, "digest": digest, "parameters": parameters, "data": data, "threads": chosen.threads}
     return asked, notebook
 
 
-def _injected(nb: Any) -> dict[str, Any]:
-    """Parameters in the cell that papermill, or the export, put after the parameters cell."""
-    found: dict[str, Any] = {}
-    for cell in nb.cells:
-        if has_tag(cell, INJECTED):
-            for statement in ast.parse(cell.source).body:
-                if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                    found[statement.targets[0].id] = ast.literal_eval(statement.value)
+def _origin(nb: Any) -> tuple[str, str]:
+    """Study and profile that the export wrote into the notebook's metadata."""
+    origin = nb.metadata[ORIGIN]
+    match origin:
+        case {"study": str(study), "profile": str(profile)}:
+            return study, profile
+    raise StudySpecError(
+        f"a notebook whose metadata say `{ORIGIN}: {origin!r:.80}`",
+        needed="`study` and `profile`, as `gradstudy notebook` writes them",
+        why="they say which study's data, threads and lib.py the run has, and where it is kept",
+        remedy=f"export it anew, or remove `{ORIGIN}` from its metadata: it is then executed and not kept",
+    )
+
+
+def _injected(nb: Any, where: Path) -> dict[str, Any]:
+    """Parameters in the cell that papermill, or the export, put after the parameters cell.
+
+    The cell is no part of the code that a run is known by, so there is at most this one, and nothing but values in it.
+    """
+    cells = [cell for cell in nb.cells if cell.cell_type == "code"]
+    places = [place for place, cell in enumerate(cells) if has_tag(cell, INJECTED)]
+    if not places:
+        return {}
+    if places != [place + 1 for place, cell in enumerate(cells) if has_tag(cell, "parameters")]:
+        raise _not_injected(where, f"a cell tagged `{INJECTED}` that does not follow the parameters cell")
+    try:
+        statements = ast.parse(cells[places[0]].source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise _not_injected(where, f"injected parameters that are not Python: {error}") from error
+    values = [_value(statement, where) for statement in statements]
+    if len(found := dict(values)) < len(values):
+        raise _not_injected(where, "an injected parameter twice")
     return found
+
+
+def _value(statement: ast.stmt, where: Path) -> tuple[str, Any]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            with suppress(ValueError, TypeError, RecursionError, MemoryError):
+                return name, ast.literal_eval(value)
+    raise _not_injected(where, f"the injected line `{ast.unparse(statement):.80}`")
+
+
+def _not_injected(where: Path, came: str) -> ParametersCellError:
+    return ParametersCellError(
+        f"{where}: {came}",
+        needed="one cell of lines `name = literal` right after the parameters cell, as papermill writes it",
+        why="what else stands there would change the run, and not what it is known by",
+        remedy="move other code into a cell without that tag; set values with papermill's -p",
+    )
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def check_writable(workspace: Path) -> None:
     probe = workspace / "runs" / f".probe-{os.getpid()}"
     try:
         write_atomic(probe, bytes(_PROBE_BYTES))
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # `clean` may have been quicker
     except StorageError:
         raise
     except OSError as error:

@@ -50,3 +50,55 @@ def test_all_that_are_needed_are_there():
 def test_an_unknown_key_is_refused():
     with pytest.raises(ReportError, match="pascanu2013"):
         references.cited(["nobody1900"])
+
+
+def own(folder, text):
+    """A line to read of every key asked for, from a study's own file."""
+    (folder / "references.bib").write_bytes(text.encode())
+    return lambda *keys: [entry["text"] for entry in references.cited(keys, folder)]
+
+
+GOOD = "@article{two2021,\n  author = {Two, Bea},\n  title = {Second},\n  year = {2021},\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "@article{one2020,\n  author = {One, A},\n  title = {First},\n  year = {2020}}\n",
+            "each a line of its own",
+        ),
+        (
+            "@article{one2020,\n  author = {One, A},\n  title = {First},\n  year = {2020},\n",
+            "each a line of its own",
+        ),
+        ("@article(one2020,\n  author = {One, A},\n)\n", "each a line of its own"),
+        ("@article{one2020,\n  author = {One, A}, title = {First},\n  year = {2020},\n}\n", "with the line 'author"),
+        ("@article{one2020,\n  author = {One, A},\n  journal = jmlr,\n}\n", "with the line 'journal = jmlr,'"),
+        ("@article{one2020,\n  author = {One, A},\n  journal = {A\n  B},\n}\n", "with the line 'journal = {A'"),
+        ("@article{one2020,\n  author = {One, A},\n  author = {Two, B},\n}\n", "a field twice"),
+        ('@article{one2020,\n  author = "One, A",\n}\n', "with the line 'author"),
+        ("@article{one2020,\n  author = {One, A},\n}\n", "without a readable title, year"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_entry_of_another_form_is_refused_and_takes_nothing_from_the_next(tmp_path, text, says, end):
+    lines = own(tmp_path, (text + "\n" + GOOD).replace("\n", end))
+    assert lines("two2021") == ["Two, B. (2021). Second."]
+    with pytest.raises(ReportError, match=re.escape(says)):
+        lines("one2020")
+
+
+@pytest.mark.parametrize("text", ["", "% nothing yet\n", "@comment{x,\n  year = {2020},\n}\n"])
+def test_a_file_without_entries_adds_none(tmp_path, text):
+    assert own(tmp_path, text)("hochreiter1997") == [references.cited(["hochreiter1997"])[0]["text"]]
+
+
+def test_what_stands_between_entries_changes_none(tmp_path):
+    text = "% mine\n@string{jmlr = {J}}\n@comment{ignored}\n" + GOOD + "that was @article{two}\n"
+    assert own(tmp_path, text)("two2021") == ["Two, B. (2021). Second."]
+
+
+def test_a_key_of_two_entries_is_refused(tmp_path):
+    with pytest.raises(ReportError, match="two2021 more than once"):
+        own(tmp_path, GOOD + GOOD.replace("Second", "Third"))("two2021")

@@ -64,6 +64,23 @@ def test_a_lone_picture_of_it_verifies(workspace, tmp_path):
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_claims_are_executed_only_to_decide_claims(workspace):
+    path = workspace / "studies" / "forgetting" / "claims.py"
+    before = path.read_text()
+    try:
+        path.write_text("raise RuntimeError('executed')\n")
+        picture = "reports/quick/forgetting/figures/decay.png"
+        for arguments in (["verify", picture], ["cite", "forgetting-1"], ["list"], ["claims", "--profile", "quick"]):
+            done = gradstudy(*arguments, workspace=workspace)
+            assert done.returncode == 0, done.stdout + done.stderr
+        for arguments in (["verify", "forgetting"], ["plan", "forgetting"]):
+            done = gradstudy(*arguments, workspace=workspace)
+            assert done.returncode == 1
+            assert "claims.py raised RuntimeError: executed" in done.stderr
+    finally:
+        path.write_text(before)
+
+
 def test_its_functions_are_part_of_a_runs_identity(workspace):
     path = workspace / "studies" / "forgetting" / "lib.py"
     before = path.read_text()
@@ -122,3 +139,12 @@ def test_a_workspace_that_is_a_file_is_an_error_of_its_own(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         begin("mine", tmp_path / "file")
+
+
+def test_a_link_to_nowhere_is_left_alone_and_a_name_too_long_is_an_error_of_its_own(tmp_path):
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "mine").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(StudySpecError, match="has one"):
+        begin("mine", tmp_path)
+    with pytest.raises(StorageError):
+        begin("a" * 300, tmp_path)

@@ -15,7 +15,7 @@ from gradstudy.study import checkpoints
 from gradstudy.study.clean import held, leftovers, remove
 from gradstudy.study.evidence import gather
 from gradstudy.study.ledger import prepare, write_entry
-from gradstudy.study.lock import hold
+from gradstudy.study.lock import hold, hold_run
 from gradstudy.study.outcome import Failure, Outcome
 from gradstudy.study.plan import make_plan
 
@@ -116,6 +116,12 @@ def test_nothing_is_cleaned_while_a_study_runs(littered):
 
     with hold(littered.folder / "runs" / "small"), pytest.raises(StudyHeldError), held(littered.folder):
         pass
+
+
+def test_a_run_at_work_stays_whoever_started_it(littered):
+    with hold_run(littered.other), hold_run(littered.twice):
+        assert set(found_in(littered)) == {".probe-123", f"small/{littered.once.name}/records/.value.json.abc.part"}
+    assert len(found_in(littered)) == 5
 
 
 def call(workspace, *arguments, stdin=subprocess.DEVNULL):

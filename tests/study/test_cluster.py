@@ -19,8 +19,8 @@ import pytest
 
 from gradstudy.errors import OversubscribedError
 from gradstudy.study import cluster as clusters
-from gradstudy.study.cluster import ClusterError, check_workspace, cluster
-from gradstudy.study.executor import Budget
+from gradstudy.study.cluster import Cluster, ClusterError, check_workspace, cluster
+from gradstudy.study.executor import Budget, Job
 from gradstudy.study.lock import hold, is_held
 
 LONG = {"timeout": 120}
@@ -132,14 +132,30 @@ def test_a_killed_worker_costs_an_attempt_and_no_run(workspace, dask, capsys):
     assert set(kinds) <= {"ok", "timeout"}
 
 
-@pytest.mark.parametrize("own", [True, False])
-def test_ctrl_c_cancels_on_the_workers(workspace, dask, own):
+def test_a_worker_that_is_lost_before_its_first_run_costs_an_attempt_and_not_the_study(tmp_path, dask):
+    from distributed import Client
+
+    worker = dask.worker()
+    job = Job(tmp_path / "runs" / "small" / ("0" * 64), {"study": "small"}, 1, 60)
+    with Client(dask.address, set_as_default=False) as client, hold(job.folder.parent):
+        client.wait_for_workers(1)
+        opened = Cluster(client, Budget())
+        assert opened.admits(job, [])
+        worker.kill()
+        task = opened.start(job)
+        assert wait_for(lambda: opened.look(task)).failure.name == "WorkerLost"
+        assert not opened.admits(job, [job])
+
+
+@pytest.mark.parametrize(("own", "count"), [(True, 1), (False, 1), (True, 2)])
+def test_ctrl_c_cancels_on_the_workers(workspace, dask, own, count):
     worker = dask.worker()
     workspace.moods("sleep", "good")
     arguments = ["--jobs", "1"] if own else ["--scheduler", dask.address]
     process = workspace.start("small", "--executor", "dask", *arguments)
     (kernel,) = wait_for(lambda: runs_of(workspace, process if own else worker))
-    process.send_signal(signal.SIGINT)
+    for _ in range(count):
+        process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert workspace.entries()["sleep"]["status"] == "interrupted"

@@ -10,6 +10,11 @@ import os
 import subprocess
 import sys
 
+import nbformat
+import pytest
+
+from gradstudy.errors import GradstudyError, ParametersCellError, StudySpecError
+from gradstudy.study import exported
 from gradstudy.study.notebook import to_ipynb
 
 
@@ -60,4 +65,73 @@ def test_one_of_no_study_is_executed_and_not_kept(workspace):
     )
     command = [sys.executable, "-m", "papermill", "--engine", "gradstudy", "in.ipynb", "out.ipynb"]
     subprocess.run(command, cwd=workspace.folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
+    assert not (workspace.folder / "runs").exists()
+
+
+def edited(workspace, monkeypatch, **parameters):
+    """The exported notebook as a node, to be edited by hand."""
+    monkeypatch.setenv("GRADSTUDY_WORKSPACE", str(workspace.folder))
+    origin = {"study": "small", "profile": "quick"}
+    return nbformat.reads(to_ipynb(workspace.notebook.read_text(), parameters, origin), 4)
+
+
+def injected(source):
+    return nbformat.v4.new_code_cell(source, metadata={"tags": ["injected-parameters"]})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "gain: float = 7.0",
+        "seed = gain = 7",
+        "seed += 1",
+        "import random",
+        "seed = int('3')",
+        "gain = float('nan')",
+        "seed, gain = 1, 2.0",
+        "seed = 4",
+        "seed = (",
+    ],
+)
+def test_what_an_injected_cell_may_not_say_is_refused_rather_than_left_out_of_the_identity(
+    workspace, monkeypatch, line
+):
+    nb = edited(workspace, monkeypatch, seed=3)
+    place = next(place for place, cell in enumerate(nb.cells) if cell.source == "seed = 3\n")
+    nb.cells[place].source += line if line != "seed = 1\nseed = 2" else "seed = 4"
+    with pytest.raises(ParametersCellError, match="injected"):
+        exported.execute(nb)
+    assert not (workspace.folder / "runs").exists()
+
+
+def test_an_injected_cell_elsewhere_is_refused(workspace, monkeypatch):
+    for place in (0, 1, 5):
+        nb = edited(workspace, monkeypatch)
+        nb.cells.insert(place, injected("seed = 9"))
+        with pytest.raises(ParametersCellError, match="does not follow"):
+            exported.execute(nb)
+    nb = edited(workspace, monkeypatch, seed=3)
+    nb.cells.append(injected("seed = 9"))
+    with pytest.raises(ParametersCellError, match="does not follow"):
+        exported.execute(nb)
+    assert not (workspace.folder / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [3, "small", [], {}, {"study": "small"}, {"study": ["small"], "profile": "quick"}, {"study": 1, "profile": None}],
+)
+def test_metadata_that_the_export_did_not_write_are_refused(workspace, monkeypatch, origin):
+    nb = edited(workspace, monkeypatch)
+    nb.metadata["gradstudy"] = origin
+    with pytest.raises(StudySpecError, match="`study` and `profile`"):
+        exported.execute(nb)
+
+
+@pytest.mark.parametrize("slug", ["../small", "/etc", "small/../small", ""])
+def test_a_study_that_is_none_is_refused_by_name(workspace, monkeypatch, slug):
+    nb = edited(workspace, monkeypatch)
+    nb.metadata["gradstudy"] = {"study": slug, "profile": "quick"}
+    with pytest.raises(GradstudyError, match="the study"):
+        exported.execute(nb)
     assert not (workspace.folder / "runs").exists()

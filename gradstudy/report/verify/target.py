@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -129,7 +130,8 @@ def _again(folder: Path, workspace: Path) -> Again:
     # Whose code draws and decides is the verifier's choice: a folder that was sent may bring studies of its own.
     kept = stored.read(folder)
     study = find_study(kept.report["study"], workspace)
-    return Again(kept, study, study_claims.finder(study))
+    claims = cache(partial(study_claims.finder, study))  # a study's claims.py is executed only to decide claims
+    return Again(kept, study, lambda claim_id: claims()(claim_id))
 
 
 def _notes(again: Again, strength: Strength) -> tuple[str, ...]:
