@@ -62,6 +62,22 @@ def test_a_stand_in_takes_its_part_of_the_time_whatever_a_pass_costs_apart_from_
     assert (real["ratio"] == 1).all()
 
 
+def test_what_is_timed_first_has_no_disadvantage(monkeypatch):
+    """A clock by which the pass that was built first takes 2 s and the other 1 s, whoever they are."""
+    passed, built = [0.0], [0]
+
+    def build(layer, cell, length, seed):
+        built[0] += 1
+        seconds = 1.0 + built[0] % 2
+        return lambda: passed.__setitem__(0, passed[0] + seconds)
+
+    monkeypatch.setattr(gated_costs, "_PASSES", {"cells": build})
+    monkeypatch.setattr(gated_costs, "process_time", lambda: passed[0])
+    table = gated_costs.times([Layer(3, 4, length=10, batch=2)], rounds=2, seed=0)
+    assert table["ratio"].to_numpy() == pytest.approx(1.0)
+    assert table["milliseconds"].to_numpy() == pytest.approx(table["baseline_milliseconds"].to_numpy())
+
+
 def test_times_are_told_for_each_implementation_and_match():
     table = gated_costs.times([Layer(3, 4, length=5, batch=2)], rounds=2, seed=0)
     assert set(zip(table["implementation"], table["match"], strict=True)) == {
