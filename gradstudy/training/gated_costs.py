@@ -155,9 +155,9 @@ def _in_both_places(ours: Callable[[], Action], others: Callable[[], Action], ro
     that cancels.
     """
     action, other = ours(), others()
-    first = time_ratios(action, {"other": other}, rounds=rounds, times=_TURNS, clock=process_time).iloc[0]
+    first = time_ratios(action, {"second": other}, rounds=rounds, times=_TURNS, clock=process_time).iloc[0]
     other, action = others(), ours()
-    second = time_ratios(other, {"ours": action}, rounds=rounds, times=_TURNS, clock=process_time).iloc[0]
+    second = time_ratios(other, {"first": action}, rounds=rounds, times=_TURNS, clock=process_time).iloc[0]
     return {
         "ratio": math.sqrt(first["ratio"] / second["ratio"]),
         "low": math.sqrt(first["low"] / second["high"]),
