@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 SLUGS = sorted(path.parent.name for path in (ROOT / "studies").glob("*/study.yaml"))
 ALLOWED = {"gradstudy", "numpy", "pandas", "matplotlib", "seaborn", "typing"}
 # Studies whose standard profile has not been run whole yet.
-AWAITED = {"cost-of-running", "lstm-against-gru"}
+AWAITED = {"cost-of-running"}
 COMMITTED = sorted((ROOT / "reports" / "standard").glob("*/report.json"))
 FIGURES = [(path.parent, figure["name"]) for path in COMMITTED for figure in json.loads(path.read_text())["figures"]]
 
