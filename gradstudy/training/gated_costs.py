@@ -33,7 +33,7 @@ ELEMENTWISE: dict[Cell, int] = {"lstm": 12 + 4 + 3 + 1 + 1, "gru": 9 + 3 + 1 + 3
 # Steps of the loop whose operations are counted.
 _COUNTED = 20
 # Passes of each a round, there and back: odd, so that each follows upon itself, with its memory still warm, as often as
-# the other does. With two only the second would, and seem up to 7 % quicker.
+# the other does. With two only the second would.
 _TURNS = 3
 
 
@@ -126,7 +126,8 @@ def times(layers: Sequence[Layer], rounds: int, seed: int, stand_in: float | Non
 
     Args:
         layers: with the LSTM's units; the GRU has as many units, or as many parameters.
-        rounds: how often each is timed; the ratio is the median over them.
+        rounds: how often each is timed each way, the GRU first and the LSTM first; a way's ratio is the median over
+            them, and the ratio told is the geometric mean of both ways.
         seed: of weights and inputs.
         stand_in: planted: the GRU's place is taken by the LSTM, of whose time this part is told. (On fewer steps it
             would not take this part: a pass of a small layer has costs that do not depend on the steps.)
