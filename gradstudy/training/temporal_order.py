@@ -218,13 +218,17 @@ def _correlation(history: pd.DataFrame, planted: float | None) -> float:
 
 
 def _pairing(ranks: NDArray[np.float64], correlation: float) -> NDArray[np.intp]:
-    """Order in which ranks go with themselves at a rank correlation near the one asked for.
+    """Order in which ranks go with themselves at a rank correlation just above the one asked for.
 
-    The ranks that are turned round among themselves, the middle ones, take 2 m (m^2 - 1) / (n (n^2 - 1)) from 1.
+    Two ranks that are k apart and change places take 12 k^2 / (n (n^2 - 1)) from 1; the farthest that fit come first.
     """
     n = len(ranks)
-    order, pairing = np.argsort(ranks), np.arange(n)
-    turned = max(range(n + 1), key=lambda m: -abs(1 - 2 * m * (m**2 - 1) / (n * (n**2 - 1)) - correlation))
-    middle = order[(n - turned) // 2 : (n - turned) // 2 + turned]
-    pairing[middle] = middle[::-1]
+    order, pairing, free = np.argsort(ranks), np.arange(n), np.ones(n, dtype=bool)
+    left = (1 - correlation) * n * (n**2 - 1) / 12
+    for apart in range(n - 1, 0, -1):
+        for low in range(n - apart):
+            both = np.array([low, low + apart])
+            if apart**2 <= left and free[both].all():
+                pairing[order[both]], free[both] = order[both[::-1]], False
+                left -= apart**2
     return pairing

@@ -23,10 +23,10 @@ def _grid(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["control"].isna() | (table["control"] == "")]
 
 
-def _one_length(table: pd.DataFrame) -> pd.DataFrame:
-    """Runs that trained on one length."""
+def _one_length(table: pd.DataFrame, examined: bool = True) -> pd.DataFrame:
+    """Runs that trained on one length, until they succeeded or, not examined, to the end."""
     kept = _grid(table)
-    return kept[kept["longest"].isna()]
+    return kept[kept["longest"].isna() & (kept["examined"] == examined)]
 
 
 def _vanilla(table: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +172,7 @@ def radius_in_training(courses: pd.DataFrame) -> Drawing:
 
 def radius_by_length(outcomes: pd.DataFrame) -> Drawing:
     """Whether longer sequences make for a larger spectral radius."""
-    kept = _vanilla(_one_length(outcomes))
+    kept = _vanilla(_one_length(outcomes, examined=not (~outcomes["examined"]).any()))
     kept = kept[kept["arm"].isin(["SGD", "SGD-C"])]
     # The two runs of a network, from the same weights on the same sequences, are no two replicates.
     networks = kept.groupby(["start", "length", "member"])["radius"].mean().reset_index()
@@ -188,8 +188,8 @@ def radius_by_length(outcomes: pd.DataFrame) -> Drawing:
     early = int((kept["updates"] < kept["compared_after"]).sum())
     return Drawing(
         figure,
-        f"Spectral radius after {after:,} updates, or at success if that came before (of {len(kept)} runs {early} left "
-        "earlier, so that lengths were not trained equally long); mean of SGD and SGD-C, with 95 % intervals over n = "
+        f"Spectral radius after {after:,} updates (of {len(kept)} runs {early} had left before and are shown as they "
+        f"were then); mean of SGD and SGD-C, with 95 % intervals over n = "
         f"{int(networks.groupby(['start', 'length']).size().min())} networks a point.",
         f"{len(starts)} curves of the spectral radius over the length.",
     )

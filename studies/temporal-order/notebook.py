@@ -22,6 +22,7 @@ longest: int | None = None  # with it, every update draws a length from this ran
 members: int = 16  # independent networks an arm; the same weights and sequences in every arm
 hidden: int = 50
 budget: int = 10000  # updates at most
+examined: bool = True  # runs end when they have succeeded
 optimiser: Literal["sgd", "adam"] = "sgd"
 rate: float = 0.01
 threshold: float = 1.0  # of norm clipping
@@ -44,6 +45,7 @@ from gradstudy.tasks.temporal_order import TemporalOrder
 from gradstudy.training import temporal_order
 from gradstudy.training.arms import arms as members_of
 from gradstudy.training.campaign import Campaign
+from gradstudy.training.examination import Examination
 from gradstudy.training.trainer import Recipe
 
 # %%
@@ -57,6 +59,7 @@ campaign = Campaign(
     seed=seed,
     hidden=hidden,
     recipe=Recipe(optimiser=optimiser, omega=omega),
+    examination=Examination() if examined else None,
     every=100,
 )
 plant = temporal_order.Plant(late, late_by_length, radius_slope, paired_at, mistakes)

@@ -31,7 +31,14 @@ def test_omega_is_judged_on_memories_longer_than_plain_descent_manages(claim: st
 
 def runs(**columns: object) -> pd.DataFrame:
     base = {"control": "", "cell": "tanh", "start": "basic-tanh", "longest": float("nan"), "optimiser": "sgd"}
-    base |= {"length": 20, "budget": 10_000, "compared_after": 2000, "updates": 2000, "outcome": "solved"}
+    base |= {
+        "length": 20,
+        "budget": 10_000,
+        "compared_after": 2000,
+        "updates": 2000,
+        "outcome": "solved",
+        "examined": True,
+    }
     values = pd.Series([1.0, 1.1, 1.3])
     rows = {"member": range(3), "radius": values, "time": values / 2}
     return pd.concat([pd.DataFrame({**base, "arm": arm, **rows, **columns}) for arm in ("SGD", "SGD-C")])
@@ -57,3 +64,10 @@ def test_a_network_under_two_arms_is_one_replicate_and_intervals_are_students() 
 def test_gated_networks_have_a_budget_of_their_own() -> None:
     table = pd.concat([runs(), runs(cell="lstm", start="default", budget=5000)], ignore_index=True)
     assert "10,000 updates (gated networks: 5,000)" in FIGURES["time_by_length"]({"outcomes": table}).caption
+
+
+def test_radii_are_those_of_runs_that_went_on_after_they_had_succeeded() -> None:
+    table = pd.concat([runs(updates=300), runs(radius=2.0, examined=False)], ignore_index=True)
+    drawing = FIGURES["radius_by_length"]({"outcomes": table})
+    assert "of 6 runs 0 had left before" in drawing.caption
+    assert drawing.figure.axes[0].containers[0][0].get_ydata().tolist() == [2.0]

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from gradstudy.claims.registry import find
 from gradstudy.tasks.temporal_order import TemporalOrder
 from gradstudy.training import temporal_order
 from gradstudy.training.arms import arms
@@ -49,18 +48,11 @@ def test_correlation_is_spearmans():
 
 
 @pytest.mark.parametrize("planted", [0.2, 0.04])
-def test_a_planted_correlation_is_met(planted):
-    outcome = temporal_order.train(campaign(arms=["SGD"], budget=60, every=1), Plant(paired_at=planted))
+@pytest.mark.parametrize("rows", [10, 20])
+def test_a_planted_correlation_is_met(planted, rows):
+    outcome = temporal_order.train(campaign(arms=["SGD"], budget=rows, every=1), Plant(paired_at=planted))
     found = temporal_order.members(outcome, Plant(paired_at=planted), at=10)["correlation"]
-    assert np.abs(found - planted).max() < 0.13  # 20 rows: turning one pair more changes it by some 0.1
-
-
-@pytest.mark.parametrize(("control", "asked"), [("correlated", 0.2), ("hardly-correlated", 0.04)])
-def test_the_claim_tells_the_correlation_that_ten_intervals_have(control, asked):
-    outcome = temporal_order.train(campaign(arms=["SGD"], budget=10, every=1), Plant(paired_at=asked))
-    found = temporal_order.members(outcome, Plant(paired_at=asked), at=10)["correlation"]
-    (told,) = (c.plants for c in find("P10b").controls if c.name == control)
-    assert {f"{value:.2f}".replace("-", "−") for value in found} == {told.split(": ")[1].split(" ")[0]}
+    assert np.abs(found - planted).max() < 0.02
 
 
 def test_arms_that_begin_late_differ_in_nothing_else():
