@@ -19,6 +19,8 @@ MODULES = (
     "pascanu2013temporal",
     "pascanu2013music",
     "pascanu2013clipping",
+    "pascanu2013regularization",
+    "pascanu2013vanishing",
     "gers2000",
     "neychev2019",
     "glorot2010",

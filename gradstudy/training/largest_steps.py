@@ -1,4 +1,4 @@
-"""The step of the largest gradient of each training, beside the same step clipped and beside ordinary ones."""
+"""The step of the largest gradient of each training not yet spoilt, beside it clipped and beside ordinary ones."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from gradstudy.training.campaign import Campaign
 from gradstudy.training.clipped_steps import begin
 from gradstudy.training.evaluation import losses
 from gradstudy.training.population import Population
+from gradstudy.training.worst_case import RUINED
 
 # Updates drawn at random for each member, whose steps are its ordinary ones.
 _ORDINARY = 8
+# A training is spoilt once a batch loses more than so many times what the trivial predictor does: no step of it can
+# land in a bad configuration any more, since it is in one.
+SPOILT = RUINED
 _TESTED = 500
 
 
@@ -27,14 +31,16 @@ class Steps:
 
     Args:
         indices: of the members.
-        norm: of the largest gradient of each member, before clipping, `(members,)`.
-        update: of that gradient, from 1, `(members,)`.
-        largest: weights before and after its step, `(2, members, parameters)`.
-        ordinary: the same of steps drawn at random, `(8, 2, members, parameters)`; NaN where a training broke off
-            before.
+        considered: updates before the first one whose batch lost more than 1.5 times what the trivial predictor loses
+            (or no finite number) before its step; the budget if there was none. `(members,)`.
+        norm: of the largest gradient among these, before clipping, `(members,)`; 0 if none is above.
+        update: of that gradient, from 1, `(members,)`; 0 if there was none.
+        largest: weights before and after its step, `(2, members, parameters)`; NaN if there was none.
+        ordinary: the same of steps drawn at random, `(8, 2, members, parameters)`.
     """
 
     indices: list[int]
+    considered: Tensor
     norm: Tensor
     update: Tensor
     largest: Tensor
@@ -42,36 +48,39 @@ class Steps:
 
 
 def watch(campaign: Campaign) -> Steps:
-    """Train a campaign's members to the end of its budget and keep the weights around some steps.
+    """Train a campaign's members to the end of its budget and keep the weights around some of the steps considered.
 
-    Ordinary steps are those of 8 updates of each member, drawn uniformly over the budget with replacement, whatever
-    their gradients. Steps whose gradient is not finite count neither as the largest nor as ordinary.
+    Ordinary steps are those of 8 updates of each member, drawn uniformly from those considered, with replacement,
+    whatever their gradients.
 
     Args:
         campaign: without examination; nobody leaves it.
     """
     population, trainer, feed = begin(campaign)
     indices = [member.index for member in campaign.members]
-    chosen = torch.stack(
-        [torch.randint(campaign.budget, (_ORDINARY,), generator=_stream(campaign, i, "ordinary")) for i in indices], 1
-    )
-    weights = population.weights
+    border = SPOILT * campaign.task.trivial_loss(campaign.range[1])
+    draws = torch.stack([torch.rand(campaign.budget, _ORDINARY, generator=_stream(campaign, i)) for i in indices], 2)
+    weights, none = population.weights, torch.zeros(len(indices), dtype=torch.int64)
     steps = Steps(
         indices,
+        none.clone(),
         weights.new_zeros(len(indices)),
-        torch.zeros(len(indices), dtype=torch.int64),
+        none.clone(),
         weights.new_full((2, *weights.shape), torch.nan),
         weights.new_full((_ORDINARY, 2, *weights.shape), torch.nan),
     )
     for update in range(campaign.budget):
         before = weights.clone()
-        norm = trainer.update(feed.batch(indices, update)).norm
-        pair, finite = torch.stack([before, weights]), norm.isfinite()
-        larger = finite & (norm > steps.norm)
-        steps.norm[larger], steps.update[larger] = norm[larger], update + 1
+        seen = trainer.update(feed.batch(indices, update))
+        pair = torch.stack([before, weights])
+        considered = (steps.considered == update) & (seen.loss <= border) & seen.norm.isfinite()
+        steps.considered[considered] += 1
+        larger = considered & (seen.norm > steps.norm)
+        steps.norm[larger], steps.update[larger] = seen.norm[larger], update + 1
         steps.largest[:, larger] = pair[:, larger]
-        for kept, due in zip(steps.ordinary, (chosen == update) & finite, strict=True):
-            kept[:, due] = pair[:, due]
+        # Of k updates so far each stands in a place with probability 1 / k if the last one takes it with that.
+        for kept, taken in zip(steps.ordinary, considered & (draws[update] * (update + 1) < 1), strict=True):
+            kept[:, taken] = pair[:, taken]
     return steps
 
 
@@ -86,9 +95,10 @@ def landings(campaign: Campaign, threshold: float, height: float | None = None) 
             the other steps go nowhere. Only for a categorical task.
 
     Returns:
-        One row a member: `member`, `update`, `gradient_norm` of the largest gradient; `loss_before` and
-        `log10_ratio_largest`, `log10_ratio_clipped`, `log10_ratio_ordinary`: decimal logarithm of the loss after the
-        step over the loss before it, on the same 500 fresh sequences, of ordinary steps the mean over the 8.
+        One row a member: `member`, `considered`, `update`, `gradient_norm` of the largest gradient (see `Steps`);
+        `loss_before` and `log10_ratio_largest`, `log10_ratio_clipped`, `log10_ratio_ordinary`: decimal logarithm of
+        the loss after the step over the loss before it, on the same 500 fresh sequences, of ordinary steps the mean
+        over the 8. NaN where no update was considered.
     """
     steps = watch(campaign) if height is None else _planted(campaign, height)
     before, after = steps.largest
@@ -99,6 +109,7 @@ def landings(campaign: Campaign, threshold: float, height: float | None = None) 
     return pd.DataFrame(
         {
             "member": steps.indices,
+            "considered": steps.considered.numpy(),
             "update": steps.update.numpy(),
             "gradient_norm": steps.norm.numpy(),
             "loss_before": start.numpy(),
@@ -116,8 +127,8 @@ def _tested(campaign: Campaign) -> Callable[[Tensor], Tensor]:
     return lambda weights: losses(Population(campaign.shape, weights), indices, draws)
 
 
-def _stream(campaign: Campaign, index: int, purpose: str) -> torch.Generator:
-    return generator(campaign.seed, index, purpose)
+def _stream(campaign: Campaign, index: int) -> torch.Generator:
+    return generator(campaign.seed, index, "ordinary")
 
 
 def _planted(campaign: Campaign, height: float) -> Steps:
@@ -129,6 +140,7 @@ def _planted(campaign: Campaign, height: float) -> Steps:
     still = torch.stack([flat, flat])
     return Steps(
         indices,
+        torch.full((len(indices),), campaign.budget),
         torch.ones(len(indices), dtype=torch.float64),
         torch.ones(len(indices), dtype=torch.int64),
         torch.stack([flat, leaning.weights]),

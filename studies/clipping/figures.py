@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from gradstudy.claims.intervals import mean_estimate
-from gradstudy.claims.neychev2019clipping import CONSTANT, WORSE
+from gradstudy.claims.neychev2019clipping import WORSE
 from gradstudy.claims.neychev2019surface import HIGHER
 from gradstudy.claims.pascanu2013clipping import RECOMMENDED
 from gradstudy.plot import style
@@ -97,15 +97,15 @@ def the_largest_step(landings: pd.DataFrame) -> Drawing:
             ax.set_title(f"learning rate {rate:g}: norms {rows['gradient_norm'].median():.3g} (median)")
         axes[0, 0].set_ylabel("log₁₀ loss after / before")
     n = int(kept.groupby("rate").size().min())
-    late = kept.assign(late=kept["loss_before"] > CONSTANT).groupby("rate")["late"].sum()
-    told = ", ".join(f"{count} at a learning rate of {rate:g}" for rate, count in late.items())
+    spoilt = kept.assign(spoilt=kept["considered"] < kept["budget"]).groupby("rate")["spoilt"].sum()
+    told = ", ".join(f"{count} at a learning rate of {rate:g}" for rate, count in spoilt.items())
     return Drawing(
         figure,
         f"Loss after a step over the loss before it, on the same 500 fresh sequences, of n = {n} trainings without "
         "clipping: a dot a training, black: mean with its 95 % interval. Dashed: twice the loss. The steps of the "
         "largest gradients and the same steps clipped to norm 1 start from the same weights. A tenth higher is "
-        f"{WORSE:.3f} on this axis. Largest gradients that came when the loss was above a constant answer's already: "
-        f"{told}.",
+        f"{WORSE:.3f} on this axis. Steps are those before a training was spoilt (a batch lost more than 1.5 times "
+        f"what a constant answer does), which befell {told}.",
         "Three clouds of dots a panel, for steps of the largest gradient, the same clipped, and ordinary ones, with "
         "lines at the same and at twice the loss.",
     )

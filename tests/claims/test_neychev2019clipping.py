@@ -26,7 +26,9 @@ def landings(largest, clipped=0.0, ordinary=0.0, rate=0.05):
         {
             "rate": rate,
             "gradient_norm": 20.0,
-            "loss_before": 1.3 if offset < 0 else 1.5,
+            "budget": 100,
+            "considered": 40 if offset < 0 else 100,
+            "update": 40 if offset == OFFSETS[0] else 30,
             "log10_ratio_largest": largest + offset,
             "log10_ratio_clipped": clipped,
             "log10_ratio_ordinary": ordinary,
@@ -54,9 +56,15 @@ def test_one_learning_rate_that_lies_outside_refutes():
     assert verdict("L3c", {"landings": table}) == Verdict.REFUTED
 
 
-def test_how_many_of_the_largest_gradients_come_too_late_is_told():
+def test_how_many_trainings_are_spoilt_and_how_many_by_this_step_is_told():
     (estimate,) = find("L3c").measure({"landings": landings(0.4)})
-    assert estimate.condition.endswith("5 of 8 where the loss is above a constant answer's already")
+    assert estimate.condition.endswith("of 8 trainings 3 are spoilt, 1 by this step")
+
+
+def test_a_training_that_was_spoilt_from_the_first_decides_nothing():
+    table = landings(0.4)
+    table.loc[0, ["log10_ratio_largest", "update", "considered"]] = [math.nan, 0, 0]
+    assert verdict("L3c", {"landings": table}) == Verdict.INCONCLUSIVE
 
 
 def endings(plain, clipped):

@@ -16,6 +16,7 @@ from gradstudy.tasks.temporal_order import TemporalOrder
 from gradstudy.training import largest_steps
 from gradstudy.training.arms import arms
 from gradstudy.training.campaign import Campaign, run
+from gradstudy.training.clipped_steps import begin
 from gradstudy.training.population import Population
 
 TASK = TemporalOrder()
@@ -23,15 +24,48 @@ TASK = TemporalOrder()
 
 def campaign(**changes):
     options = {"lengths": 10, "budget": 30, "seed": 3, "hidden": 10, "every": 1, "examination": None, "lags": ()}
-    return Campaign(TASK, "tanh", "basic-tanh", arms(["SGD"], range(3), rate=0.5), **{**options, **changes})
+    members = changes.pop("members", arms(["SGD"], range(3), rate=0.5))
+    return Campaign(TASK, "tanh", "basic-tanh", members, **{**options, **changes})
 
 
-def test_the_largest_gradient_is_the_historys():
-    history, steps = run(campaign()).history, largest_steps.watch(campaign())
+def steps_from(trained, updates):
+    """Weights after so many updates, `(members, parameters)`."""
+    population, trainer, feed = begin(trained)
+    indices = [member.index for member in trained.members]
+    for update in range(updates):
+        trainer.update(feed.batch(indices, update))
+    return population.weights.clone()
+
+
+def test_the_largest_gradient_is_the_historys_before_the_training_is_spoilt():
+    history, steps = run(campaign(budget=200)).history, largest_steps.watch(campaign(budget=200))
     for place in range(3):
         rows = history[history["member"] == place]
-        assert float(steps.norm[place]) == rows["gradient_norm"].max()
-        assert int(steps.update[place]) == rows.loc[rows["gradient_norm"].idxmax(), "update"]
+        lost = rows.loc[~(rows["loss"] <= 1.5 * math.log(4)), "update"]
+        before = rows[rows["update"] < lost.min()] if len(lost) else rows
+        assert int(steps.considered[place]) == len(before)
+        assert float(steps.norm[place]) == before["gradient_norm"].max()
+        assert int(steps.update[place]) == before.loc[before["gradient_norm"].idxmax(), "update"]
+    # One at least is spoilt, and its largest gradient of all comes afterwards.
+    assert (steps.considered < 200).any()
+    assert any(steps.norm[place] < history.loc[history["member"] == place, "gradient_norm"].max() for place in range(3))
+
+
+def test_ordinary_steps_are_drawn_alike_from_all_that_are_considered():
+    still = campaign(budget=40, members=arms(["SGD"], range(400), rate=1e-3))
+    weights = [steps_from(still, update) for update in range(40)]
+    drawn = largest_steps.watch(still).ordinary[:, 0, :, 0]
+    counts = torch.stack([(drawn == at[None, :, 0]).sum() for at in weights])
+    assert int(counts.sum()) == 8 * 400
+    # 3200 draws over 40 updates: chi-squared of 39 degrees of freedom, 1 in 10^4.
+    assert float(((counts - 80.0) ** 2 / 80).sum()) < 80.1
+
+
+def test_a_training_spoilt_from_the_first_has_no_step(monkeypatch):
+    monkeypatch.setattr(largest_steps, "SPOILT", 0.1)
+    found = largest_steps.landings(campaign(), 0.3)
+    assert (found[["considered", "update"]] == 0).all(axis=None)
+    assert found.filter(like="log10_ratio").isna().all(axis=None)
 
 
 def test_weights_around_a_step_differ_by_the_step():
