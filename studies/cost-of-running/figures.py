@@ -6,7 +6,7 @@ import pandas as pd
 from gradstudy.plot import style
 from gradstudy.plot.drawing import Drawing
 
-# Name, limit, and whether more is better.
+# Name, limit, and whether more is better. The reports are counted in `n`, the others' runs are a parameter.
 LIMITS = {
     "two-at-a-time": ("two runs at a time", 1.8, True),
     "planning": ("planning runs that are there", 5.0, False),
@@ -37,10 +37,12 @@ def costs_beside_limits(costs: pd.DataFrame) -> Drawing:
     told = f"Missed: {', '.join(missed)}." if missed else "All are met."
     return Drawing(
         figure,
-        f"Time beside the limit that was set for it, median and quartiles. {told}",
+        "Time beside the limit that was set for it, median and quartiles; in brackets how many runs, or reports. "
+        f"{told}",
         "One dot a quantity, beside a vertical line at its limit.",
     )
 
 
 def _name(row, name: str, limit: float, more: bool) -> str:
-    return f"{name} ({row.runs})\n{row.value:.3g} of {'at least' if more else 'at most'} {limit:g} {row.unit}"
+    count = row.n if row.quantity == "reports" else row.runs
+    return f"{name} ({count})\n{row.value:.3g} of {'at least' if more else 'at most'} {limit:g} {row.unit}"
