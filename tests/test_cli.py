@@ -170,7 +170,7 @@ def test_a_figure_that_was_not_drawn_is_told_and_fails_only_when_strict(gradstud
     kept = 'import pandas as pd\ngs.record("rates", pd.DataFrame({"double": [2 * seed]}))\n'
     (folder / "notebook.py").write_text(NOTEBOOK + kept)
     (folder / "figures.py").write_text(FIGURES + "\n\ndef later(spectra):\n    raise AssertionError\n")
-    later = "figure tiny/later: not drawn: no records in 1 table spectra\n"
+    later = "figure tiny/later: not drawn: no records in 1 table spectra (recorded: rates)\n"
     assert gradstudy("run", "tiny", "--strict").stderr.endswith(later), "another profile may record it"
     (folder / "figures.py").write_text(FIGURES.replace(', "Rates.", "Two points."', ""))
     told = "figure tiny/rates: not drawn: TypeError: "

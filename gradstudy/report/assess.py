@@ -192,7 +192,7 @@ def _measure(claim: Claim, rows: _Rows, runs: Iterable[RunSummary]) -> Measured:
         return Measured(error=f"no records in table {missing.args[0]!r}")
     except (Exception, SystemExit) as error:
         # The report is still worth having; the row says what went wrong, and the claim stays undecided.
-        return Measured(error=words.failure(f"measure failed ({type(error).__name__}: {error})"))
+        return Measured(error=f"measure failed ({words.raised(error, rows)})")
     if not estimates:
         return Measured(error="no records")
     silent = {run.digest[:RUN_CHARACTERS] for run in runs if run.status == "ok"}.difference(*rows.seen.values())

@@ -96,14 +96,16 @@ def draw(function: FigureFunction, shelf: Shelf) -> Picture:
     """
     absent = [name for name in function.tables if name not in shelf.tables]
     if absent:
-        return _missing(function, shelf, f"{UNRECORDED}{words.count(len(absent), 'table')} {', '.join(absent)}")
+        there = f"recorded: {', '.join(shelf.tables) or 'none'}"
+        said = f"{words.count(len(absent), 'table')} {', '.join(absent)} ({there})"
+        return _missing(function, shelf, UNRECORDED + said)
     try:
         drawing = function(shelf.tables)
     except ReportError:
         raise
     except (Exception, SystemExit) as error:
         # With part of the runs missing a figure may be impossible; claims and other figures are still worth having.
-        return _missing(function, shelf, words.failure(f"{type(error).__name__}: {error}"))
+        return _missing(function, shelf, words.raised(error, {name: shelf.tables[name] for name in function.tables}))
     caption = f"{drawing.caption.strip()} {_provenance(function, shelf)}"
     blocks = prose.parse(caption)
     identity = Identity(_id(function, shelf), function.title, prose.plain(blocks), shelf.version, shelf.date)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gradstudy.claims.claim import Estimate, Region
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])+")
@@ -76,6 +81,15 @@ def count(number_of: int, one: str, many: str = "") -> str:
 def failure(text: str) -> str:
     """The first line of what an error said; of a file only its name, so that no machine's folders are in a report."""
     return _FOLDERS.sub("…/", text.partition("\n")[0])
+
+
+def raised(error: BaseException, tables: Mapping[str, pd.DataFrame]) -> str:
+    """What somebody's function raised, and after a KeyError the columns that its tables have."""
+    said = failure(f"{type(error).__name__}: {error}")
+    if not isinstance(error, KeyError):
+        return said
+    columns = (f"{name} has {', '.join(map(str, table.columns))}" for name, table in tables.items())
+    return "; ".join([said, *columns])
 
 
 def _alike(value: float, low: float, high: float) -> str:

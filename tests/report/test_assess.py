@@ -100,7 +100,8 @@ def test_a_fault_of_the_measure_is_told_and_not_taken_for_missing_rows():
     claim = replace(CLAIM, measure=lambda tables: (tables["x"]["no such column"],))
     found = assess(claim, ["group"], records())
     assert found.verdict == "undecided: measure failed"
-    assert found.measured.error == "measure failed (KeyError: 'no such column')"
+    columns = ", ".join(records().tables["x"].columns)
+    assert found.measured.error == f"measure failed (KeyError: 'no such column'; x has {columns})"
 
 
 def test_a_run_that_left_no_row_for_the_measure_is_not_passed_over():

@@ -111,7 +111,7 @@ def test_the_report_says_what_its_figures_are_made_of(report: Path):
         "Its table holds 12 runs and 12 control runs; all 24 runs of the standard profile finished."
     )
     assert spectrum["width"] == pytest.approx(7.16)
-    assert absent["missing"] == "no records in 1 table never_recorded"
+    assert absent["missing"] == "no records in 1 table never_recorded (recorded: rates, spectra)"
     assert {table["name"]: table["rows"] for table in content["tables"]} == {"rates": 24, "spectra": 480}
 
 
@@ -172,8 +172,17 @@ def test_a_figure_that_cannot_be_drawn_is_listed_with_the_reason(synthetic, tmp_
     assert undrawn(target) == [{"figure": "made-up/growth", "reason": reason, "failed": True}]
 
 
+def test_a_column_that_is_not_there_is_told_beside_those_that_are(synthetic, tmp_path: Path):
+    target = synthetic.build_report(tmp_path)
+    study = synthetic.write_study(tmp_path / "studies" / "made-up")
+    (study.folder / "figures.py").write_text("def growth(rates):\n    rates['speed']\n")
+    synthetic.build(synthetic.results(study), synthetic.CLAIMS.__getitem__, target, "1" * 64)
+    (figure,) = undrawn(target)
+    assert figure["reason"] == ("KeyError: 'speed'; rates has run, group, control, activation, seed, gain, size, rate")
+
+
 def test_a_figure_without_records_is_not_drawn_but_has_not_failed(report: Path, tmp_path: Path):
-    reason = "no records in 1 table never_recorded"
+    reason = "no records in 1 table never_recorded (recorded: rates, spectra)"
     assert undrawn(report) == [{"figure": "made-up/absent", "reason": reason, "failed": False}]
     assert undrawn(tmp_path) == []
 
