@@ -84,7 +84,7 @@ def the_largest_step(landings: pd.DataFrame) -> Drawing:
     kept = _of_the_grid(landings)
     rates = sorted(kept["rate"].unique())
     with style.context():
-        figure, axes = style.subplots(1, len(rates), width=style.FULL, height=2.6, sharey=True, squeeze=False)
+        figure, axes = style.subplots(1, len(rates), width=style.FULL, height=2.7, sharey=True, squeeze=False)
         for ax, rate in zip(axes[0], rates, strict=True):
             rows = kept[kept["rate"] == rate]
             for place, (column, (_, color)) in enumerate(STEPS.items()):
@@ -94,7 +94,7 @@ def the_largest_step(landings: pd.DataFrame) -> Drawing:
             ax.axhline(0, color=style.GREY, linewidth=0.6)
             ax.axhline(HIGHER, color=style.GREY, linewidth=0.6, linestyle="--")
             ax.set_xticks(range(len(STEPS)), [name for name, _ in STEPS.values()])
-            ax.set_title(f"learning rate {rate:g}: norms {rows['gradient_norm'].median():.3g} (median)")
+            ax.set_title(f"learning rate {rate:g}\nmedian norm {rows['gradient_norm'].median():.3g}")
         axes[0, 0].set_ylabel("log₁₀ loss after / before")
     n = int(kept.groupby("rate").size().min())
     spoilt = kept.assign(spoilt=kept["considered"] < kept["budget"]).groupby("rate")["spoilt"].sum()
