@@ -92,7 +92,7 @@ _COUNTS = (
 )
 _TIMES = (
     "Forward and backward pass over 20 steps of 20 sequences of 10 inputs, on one thread, GRU and LSTM in turn "
-    "within a process, by the process's own clock; a process gives the median ratio over 3 rounds of three "
+    "within a process, by the process's own clock; a process gives the median ratio over 3 rounds of eleven "
     "passes, once with the GRU first and once with the LSTM, as their geometric mean. The number is "
     f"the logarithm of the ratio, quicker means below log {QUICKER:g}. "
 )
