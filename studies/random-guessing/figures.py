@@ -35,14 +35,17 @@ def presentations_until_solved(searches_made: pd.DataFrame, blind: pd.DataFrame)
                         linestyle="none",
                     )
         for number, reach in enumerate(reaches):
-            ax.plot([], [], "o", color=COLORS[number], markersize=4, label=f"solved, weights within ±{reach:g}")
-        ax.plot([], [], "|", color=style.BLACK, markersize=6, label="given up")
+            ax.plot(
+                [], [], "s", color=COLORS[number], markersize=4, linestyle="none", label=f"weights within ±{reach:g}"
+            )
+        for marker, label in (("o", "solved"), ("|", "given up")):
+            ax.plot([], [], marker, color=style.BLACK, markersize=4, linestyle="none", label=label)
         ax.set_xscale("log")
         ax.set_yticks(range(len(rows)), [_name(*key, errors[key]) for key, _ in rows])
         ax.set_ylim(-0.6, len(rows) - 0.4)
         ax.set_xlabel("presentations of a sequence")
         ax.xaxis.set_minor_formatter(mticker.NullFormatter())
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=5)
     most = searches_made.groupby(by, sort=False)["most"].first()
     few, many = int(most.min()), int(most.max())
     budget = f"{many:,}" if few == many else f"{few:,} to {many:,}"
@@ -52,8 +55,8 @@ def presentations_until_solved(searches_made: pd.DataFrame, blind: pd.DataFrame)
     n = f"{searches.min()}" if searches.min() == searches.max() else f"{searches.min()} to {searches.max()}"
     return Drawing(
         figure,
-        "Sequences presented until networks of guessed weights had solved a task (dots), or until a search was given up "
-        f"after {budget} guesses (bars: censored), n = {n} searches for each range of weights. "
+        "Sequences presented until networks of guessed weights had solved a task (dots), or until a search was given "
+        f"up after {budget} guesses (bars: censored), n = {n} searches for each range of weights. "
         f"Solved by some search: {names}. In brackets units, and the share that a blind answer gets wrong.",
         "A row a task, with a dot or a bar for every search on a logarithmic axis of presentations.",
     )
