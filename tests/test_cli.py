@@ -1,11 +1,15 @@
 """Oracle: what each command promises on stdout and by its exit code, in processes as users start them."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 
 import pytest
+
+from gradstudy.study.lock import hold
+from gradstudy.study.workspace import study_runs
 
 STUDY = """
 title: Tiny
@@ -148,6 +152,14 @@ def test_what_was_cited_is_verified_wherever_it_is(gradstudy, tmp_path):
     assert [one["outcome"] for one in found] == ["differs"]
     assert "title: Tin in the report, Tiny now" in gradstudy("verify", "tiny", code=3).stdout
     assert "no figure, claim or report 'tinny'" in gradstudy("verify", "tinny", code=2).stderr
+
+
+def test_a_report_of_a_study_that_runs_is_refused(gradstudy, tmp_path):
+    gradstudy("run", "tiny")
+    with hold(study_runs(tmp_path, "tiny")):
+        said = gradstudy("report", "tiny", "--profile", "quick", code=2).stderr
+    assert f"the study 'tiny' is held by process {os.getpid()}" in said
+    gradstudy("report", "tiny", "--profile", "quick")
 
 
 def test_claims_are_checked_against_the_runs(gradstudy, tmp_path):

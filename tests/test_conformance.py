@@ -14,11 +14,11 @@ import pytest
 
 from gradstudy.claims.registry import find
 from gradstudy.measure import baselines
-from gradstudy.report import stored
+from gradstudy.report import form, page, stored
 from gradstudy.report.assess import assess
 from gradstudy.report.content import as_bytes, claim_row
 from gradstudy.report.redraw import redraw
-from gradstudy.report.verify import agreement, pixels, whole
+from gradstudy.report.verify import agreement, pages, pixels, whole
 from gradstudy.report.verify.finding import Outcome
 from gradstudy.report.verify.whole import Again
 from gradstudy.study.catalog import find_study
@@ -119,6 +119,17 @@ def test_a_committed_report_is_complete_and_small(report):
         assert (folder / figure["svg"]).is_file()
     # 2 MB are aimed at; gradients-through-depth has a dozen figures of many panels, 156 runs, and comes to 4.0.
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 4.2e6
+
+
+def test_the_committed_page_over_all_reports_is_theirs():
+    finding = pages.of_index(ROOT / "reports" / "standard")
+    assert finding is not None
+    assert finding.outcome is Outcome.IDENTICAL, finding.places
+
+
+@pytest.mark.parametrize("report", COMMITTED, ids=lambda path: path.parent.name)
+def test_a_committed_page_is_that_of_its_report(report):
+    assert (report.parent / "index.html").read_bytes() == page.study_page(form.load(report), report.parent)
 
 
 def test_reports_of_every_study_are_committed():

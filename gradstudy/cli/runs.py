@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,11 +91,17 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
     order = _order(**options)
     check_single(slugs, order.assignments)
     studies = chosen(slugs, order.profile, workspace)
-    with progress() as told:
-        tally = run_studies(
-            studies, workspace, order, told, check=lambda study: _check_report(study, order.assignments)
-        )
-    reports = _build_reports(studies, order, workspace)
+    with ExitStack() as holds:
+        with progress() as told:
+            tally = run_studies(
+                studies,
+                workspace,
+                order,
+                told,
+                check=lambda study: _check_report(study, order.assignments),
+                holds=holds,
+            )
+        reports = _build_reports(studies, order, workspace)
     undrawn = _undrawn(studies, reports)
     _tell(tally, reports, undrawn, workspace, as_json)
     _tell_undrawn(undrawn)
@@ -110,10 +117,14 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
 def report(slugs: tuple[str, ...], profile: str, workspace: Path) -> None:
     """Build the reports of a profile from the runs that are there."""
     from gradstudy.report.build import build_all
+    from gradstudy.study.lock import check_free
     from gradstudy.study.plan import make_plan
     from gradstudy.study.runner import Tally
+    from gradstudy.study.workspace import study_runs
 
     studies = chosen(slugs, profile, workspace)
+    for study in studies:
+        check_free(study_runs(workspace, study.slug))
     plans = [make_plan(study, profile, workspace) for study in studies]
     for plan in plans:
         if any(planned.state.kind != "cached" for planned in plan.points):
@@ -238,7 +249,7 @@ def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], wor
     for plan in tally.plans:
         click.echo(f"{plan.study.slug} ({plan.name}): {tally.summary(plan)}")
     click.echo(f"runs: {workspace / 'runs'}")
-    if reports:
+    if reports and (reports / "index.html").is_file():
         click.echo(f"reports: {reports / 'index.html'}")
     if _only_standard_decides(tally, rows):
         click.echo("quick decides no claim; for verdicts: gradstudy run --profile standard")

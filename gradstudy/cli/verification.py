@@ -21,8 +21,8 @@ MISMATCH = 3
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option(
     "--strength", type=click.Choice(["redraw", "recompute", "rerun"]), default="recompute", show_default=True,
-    help="redraw: figures from their stored tables. recompute: also estimates, verdicts, words, numbers and pages. "
-    "rerun: also execute the runs again.",
+    help="redraw: figures from their stored tables. recompute: of a report also estimates, verdicts, words, numbers "
+    "and pages. rerun: also execute the runs again.",
 )  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at a time. [default: as many as there are cores for]")
 @click.option(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradstudy.records import write_atomic
 from gradstudy.report import edition, ledger
 from gradstudy.report.inputs import stamp
+from gradstudy.study.lock import hold_reports
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,13 +37,15 @@ def build_all(studies: Sequence[Study], profile: str, workspace: Path) -> Path:
     Raises:
         ReportError: a report cannot be built; the former one is untouched.
         StorageError: the disk is full or read-only; the former report is untouched.
+        StudyHeldError: another process has been building the profile's reports for minutes.
     """
     folder = workspace / "reports" / profile
-    for study in studies:
-        current = stamp(study, profile, workspace)
-        if current and current != _stamp_of(folder / study.slug):
-            _build_from_runs(study, profile, workspace, current)
-    _build_index(folder, profile)
+    with hold_reports(workspace, profile) if (workspace / "runs").is_dir() else nullcontext():
+        for study in studies:
+            current = stamp(study, profile, workspace)
+            if current and current != _stamp_of(folder / study.slug):
+                _build_from_runs(study, profile, workspace, current)
+        _build_index(folder, profile)
     return folder
 
 

@@ -16,6 +16,8 @@ from gradstudy.records import storage_error
 
 # Seconds in which the runs of a runner that was killed end and let go.
 PATIENCE = 10
+# Seconds in which reports are built.
+REPORTS_PATIENCE = 600
 FILE = ".lock"
 
 
@@ -31,7 +33,7 @@ def hold(folder: Path) -> Iterator[int]:
         StudyHeldError: another run holds it.
         StorageError: the disk is full, read-only, or has no locks.
     """
-    with _hold(folder / FILE, f"the study {folder.name!r}", patient=False) as descriptor:
+    with _hold(folder / FILE, f"the study {folder.name!r}", patience=0) as descriptor:
         yield descriptor
 
 
@@ -42,8 +44,25 @@ def hold_run(folder: Path) -> Iterator[int]:
     Its process inherits the hold and lets go when it ends, whoever started it and on whichever machine: the process of
     a runner or a worker that was killed stops itself, but not at once, and so long nobody else may write there.
     """
-    with _hold(folder / FILE, f"the run {folder.name[:12]!r}", patient=True) as descriptor:
+    with _hold(folder / FILE, f"the run {folder.name[:12]!r}", patience=PATIENCE) as descriptor:
         yield descriptor
+
+
+@contextmanager
+def hold_reports(workspace: Path, profile: str) -> Iterator[None]:
+    """Hold the reports of a profile while they are replaced; who comes second waits, for some minutes."""
+    with _hold(workspace / "runs" / f".{profile}{FILE}", f"the profile's reports {profile!r}", REPORTS_PATIENCE):
+        yield
+
+
+def check_free(folder: Path) -> None:
+    """Refuse what would read a study's runs while they are being made.
+
+    Raises:
+        StudyHeldError: a run holds the study.
+    """
+    if is_held(folder):
+        raise _held(f"the study {folder.name!r}", (folder / FILE).read_bytes()[:1000])
 
 
 def is_held(folder: Path) -> bool:
@@ -59,7 +78,7 @@ def is_held(folder: Path) -> bool:
 
 
 @contextmanager
-def _hold(path: Path, what: str, *, patient: bool) -> Iterator[int]:
+def _hold(path: Path, what: str, patience: float) -> Iterator[int]:
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +86,7 @@ def _hold(path: Path, what: str, *, patient: bool) -> Iterator[int]:
     except OSError as error:
         raise storage_error(path, error) from error
     try:
-        if not _lock(path, descriptor, patient):
+        if not _lock(path, descriptor, patience):
             raise _held(what, os.pread(descriptor, 1000, 0))
         _sign(path, descriptor)
         yield descriptor
@@ -75,11 +94,11 @@ def _hold(path: Path, what: str, *, patient: bool) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _lock(path: Path, descriptor: int, patient: bool) -> bool:
-    """Lock, and wait for who ends anyway: for a holder that lives only when told to be patient."""
-    until = time.monotonic() + PATIENCE
+def _lock(path: Path, descriptor: int, patience: float) -> bool:
+    """Lock, and wait for who ends anyway: for a holder that lives as many seconds as told."""
+    begun = time.monotonic()
     while not _try(path, descriptor):
-        if (not patient and _holder_lives(descriptor)) or time.monotonic() > until:
+        if time.monotonic() - begun >= (patience if _holder_lives(descriptor) else PATIENCE):
             return False
         time.sleep(0.05)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 MEGABYTE = 2**20
@@ -11,8 +12,12 @@ FLOOR = 4096
 # What is left to the system, the runner and the file cache.
 RESERVE = 0.1
 
-# Control groups bound what a container or a batch job may take; version 2, then version 1.
-_BOUNDS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+# Control groups bound what a container or a batch job may take: its own and all above, of version 2 and version 1.
+_GROUPS = Path("/proc/self/cgroup")
+_MOUNTED = {
+    "": (Path("/sys/fs/cgroup"), "memory.max"),
+    "memory": (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+}
 _LAST_WORDS = f"""
 def _prepare():
     try:
@@ -79,7 +84,26 @@ def _machine() -> int:
     if not hasattr(os, "sysconf"):  # Windows, where nothing is limited
         return FLOOR * MEGABYTE * 2
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min([physical, *(bound for path in _BOUNDS if (bound := _bound(Path(path))) is not None)])
+    return min([physical, *(bound for path in _bounds(_own_groups()) if (bound := _bound(path)) is not None)])
+
+
+def _own_groups() -> str:
+    try:
+        return _GROUPS.read_text()
+    except OSError:  # not Linux
+        return ""
+
+
+def _bounds(groups: str) -> Iterator[Path]:
+    """Files that may bound this process, by the lines `number:controllers:/path` of its control groups."""
+    for line in ["0::/", "0:memory:/", *groups.splitlines()]:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        for controller in controllers.split(","):
+            if controller in _MOUNTED:
+                root, file = _MOUNTED[controller]
+                own = root / path.lstrip("/")
+                yield from (folder / file for folder in (own, *own.parents) if folder.is_relative_to(root))
 
 
 def _bound(path: Path) -> int | None:

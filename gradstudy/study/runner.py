@@ -103,6 +103,7 @@ def run_studies(
     order: Order,
     progress: Progress,
     check: Callable[[Study], None] = lambda study: None,
+    holds: ExitStack | None = None,
 ) -> Tally:
     """Run what is needed of a profile of each study.
 
@@ -112,6 +113,7 @@ def run_studies(
         order: what is asked for.
         progress: who is told.
         check: called with every study of which something is to be run, before anything is; it may refuse.
+        holds: keeps the studies held beyond the run, for who builds reports of it; by default they are free afterwards.
 
     Raises:
         GradstudyError: anything that can be wrong before a kernel starts.
@@ -120,7 +122,8 @@ def run_studies(
     for study in studies:
         study.spec.profile(order.profile)
     check_writable(workspace)
-    with ExitStack() as stack:
+    with ExitStack() as own:
+        stack = own if holds is None else holds
         held = [stack.enter_context(hold(study_runs(workspace, study.slug))) for study in studies]
         present = Present()
         plans = [

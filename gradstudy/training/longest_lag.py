@@ -38,7 +38,7 @@ class Plant:
 def outcomes(
     everyone: Sequence[Rival], lengths: Sequence[int], examination: Examination, plant: Plant
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Train each rival at each length; its learning rate is chosen at the middle one.
+    """Train each rival at each length; its learning rate is chosen at the shortest one.
 
     Args:
         everyone: the rivals, on one task.
@@ -61,7 +61,7 @@ def _outcomes(
     if plant.longer is not None or plant.lead is not None:
         rows = [_planted(rival, length, lengths, plant) for length in lengths]
         return pd.concat(rows, ignore_index=True), no_pilots()
-    rate, pilots = _choose(rival, sorted(lengths)[len(lengths) // 2], examination)
+    rate, pilots = _choose(rival, min(lengths), examination)
     return pd.concat(
         [_trained(rival, length, rival.compared(rate), examination) for length in lengths], ignore_index=True
     ), pilots

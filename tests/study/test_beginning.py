@@ -7,8 +7,10 @@ template themselves.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -117,6 +119,25 @@ def test_a_notebook_that_papermill_executes_is_kept_as_a_run(workspace):
     tables = [pd.read_csv(place / "records" / "norms.csv") for place in (folder, folder / "attempts" / "1")]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
     assert states(workspace) == {"cached"}
+
+
+def test_the_model_of_the_how_to_takes_the_template_s_place(tmp_path):
+    """As the page says: its `measured` replaces the template's, and everything else goes on as before."""
+    text = (Path(__file__).parents[2] / "docs" / "how-to-own-study.md").read_text(encoding="utf-8")
+    (block,) = (part for part in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def measured" in part)
+    code, _, trial = block.partition("\n\nprint(")
+    assert "not in lib.py" in trial
+    library = begin("mine", tmp_path) / "lib.py"
+    library.write_text(f"{library.read_text()}\n\n{code}\n")
+    done = gradstudy("run", "mine", "--strict", workspace=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = gs.load("mine", "norms", profile="quick", workspace=tmp_path)
+    own = table[table["control"].isna() | (table["control"] == "")].pivot_table(
+        index=["network", "steps_back"], columns="forget_bias", values="log_norm"
+    )
+    assert own.nunique(axis=1).eq(1).all(), "a GRU has no forget bias"
+    assert gradstudy("verify", "mine", workspace=tmp_path).returncode == 0
+    assert "mine/decay@" in gradstudy("cite", "mine/decay", workspace=tmp_path).stdout
 
 
 @pytest.mark.parametrize("name", ["My Study", "../up", "-x", "a/b", "", "latching"])

@@ -53,11 +53,29 @@ def test_what_a_container_may_take_counts(monkeypatch, tmp_path):
     whole = memory._machine()
     assert whole > 0
     bound = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "_BOUNDS", (str(bound), str(tmp_path / "absent")))
+    monkeypatch.setattr(memory, "_MOUNTED", {"": (tmp_path, bound.name), "memory": (tmp_path / "absent", "limit")})
     bound.write_text("max\n")
     assert memory._machine() > 2**20
     bound.write_text(f"{2**20}\n")
     assert memory._machine() == 2**20
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_a_batch_job_may_take_counts_wherever_it_is_bound(monkeypatch, tmp_path, version):
+    """SLURM bounds the job, and neither the machine's root nor the step, in which the process is."""
+    job = tmp_path / "slurm" / "job_7"
+    (job / "step_0").mkdir(parents=True)
+    for folder in (tmp_path, job / "step_0"):
+        (folder / "limit").write_text("max\n" if version == 2 else f"{2**60}\n")
+    (job / "limit").write_text(f"{2**20}\n")
+    monkeypatch.setattr(memory, "_MOUNTED", {"" if version == 2 else "memory": (tmp_path, "limit")})
+    groups = tmp_path / "cgroup"
+    monkeypatch.setattr(memory, "_GROUPS", groups)
+    own = "0::" if version == 2 else "4:cpu,cpuacct:/elsewhere\n9:hugetlb,memory:"
+    groups.write_text(f"{own}/slurm/job_7/step_0\n")
+    assert memory._machine() == 2**20
+    groups.write_text(f"{own}/\n")
+    assert memory._machine() > 2**20
 
 
 def test_a_limit_is_lowered_under_a_hard_one_and_not_refused():

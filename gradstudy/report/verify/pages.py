@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 
 from gradstudy.errors import ReportError, UnknownFigureError
-from gradstudy.report import edition, identity, page, pdf, report_id
+from gradstudy.report import edition, identity, ledger, page, pdf, report_id
 from gradstudy.report.metadata import UnreadableError
 from gradstudy.report.stored import Stored
 from gradstudy.report.verify import pixels
@@ -29,6 +30,19 @@ def compared(stored: Stored) -> Finding:
             outcomes.append((Outcome.DIFFERS, f"{name}: {why}"))
     places = tuple(place for _, place in outcomes if place)
     return Finding("pages", worst(outcome for outcome, _ in outcomes), "index.html and report.pdf", places)
+
+
+def of_index(profile: Path) -> Finding | None:
+    """The index.html over all reports of a profile, set again; None if it has none."""
+    file = profile / "index.html"
+    if not file.is_file():
+        return None
+    try:
+        same = file.read_bytes() == page.index_page(ledger.load_all(profile), profile.name)
+        place = "" if same else "index.html is not that of the reports beside it"
+    except ReportError as error:
+        place = error.came
+    return Finding("pages", Outcome.DIFFERS if place else Outcome.IDENTICAL, "index.html", (place,) if place else ())
 
 
 def _of_page(content: bytes, stored: Stored) -> tuple[Outcome, str]:

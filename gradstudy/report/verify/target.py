@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
-from gradstudy.errors import UnknownFigureError
+from gradstudy.errors import GradstudyError, UnknownFigureError
 from gradstudy.report import citable, edition, identity, stored, study_claims
 from gradstudy.report.citable import Citable
 from gradstudy.report.identity import Identity
@@ -47,7 +47,15 @@ def verify(target: str, workspace: Path, strength: Strength, execution: Executio
             return
         folders = [found.folder]
     for folder in folders:
-        yield _report(folder, workspace, strength, execution)
+        try:
+            yield _report(folder, workspace, strength, execution)
+        except GradstudyError as error:
+            if len(folders) == 1:
+                raise
+            # One that cannot be read, or whose study is not here, must not keep the others from being verified.
+            yield _unread(folder, error)
+    if Path(target).is_dir():
+        yield from _indices(Path(target), folders)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -61,24 +69,48 @@ def _report(folder: Path, workspace: Path, strength: Strength, execution: Execut
     tables = whole.tables_kept(folder)
     study, profile = folder.name, folder.parent.name
     if tables.outcome is not Outcome.IDENTICAL:
-        return Verification(f"{study} ({profile})", (tables,), ("nothing was drawn or decided on such tables",))
+        return _spoilt(f"{study} ({profile})", tables)
     again = _again(folder, workspace)
     report = again.stored.report
-    findings = [tables, whole.redrawn(again)]
-    if strength != "redraw":
-        findings += whole.recomputed(again)
-    if strength == "rerun":
-        findings += executed.of_report(again, execution)
+    findings = [tables, whole.redrawn(again), *_decided(again, strength, execution)]
     subject = f"{report['study']} ({report['profile']}): {report['runs']['text']}"
     return Verification(subject, tuple(findings), _notes(again, strength))
 
 
+def _decided(again: Again, strength: Strength, execution: Execution) -> Iterator[Finding]:
+    """What a report says beside its figures."""
+    if strength != "redraw":
+        yield from whole.recomputed(again)
+    if strength == "rerun":
+        yield from executed.of_report(again, execution)
+
+
+def _unread(folder: Path, error: GradstudyError) -> Verification:
+    reason = (str(error),)
+    return Verification(f"{folder.name} ({folder.parent.name})", (Finding("report", Outcome.DIFFERS, "read", reason),))
+
+
+def _indices(target: Path, folders: Sequence[Path]) -> Iterator[Verification]:
+    """The pages over all reports of a profile, of those profiles that are asked for as a whole."""
+    for profile in sorted({folder.parent for folder in folders} - {target.parent}):
+        finding = pages.of_index(profile)
+        if finding is not None:
+            yield Verification(f"index of profile {profile.name}", (finding,))
+
+
 def _figure(found: Citable, workspace: Path, strength: Strength, execution: Execution) -> Verification:
     """A figure of a report: its files there."""
+    subject, kept = _subject(found.identity, found), whole.tables_kept(found.folder)
+    if kept.outcome is not Outcome.IDENTICAL:
+        return _spoilt(subject, kept)
     again = _again(found.folder, workspace)
     findings = [whole.redrawn(again, only=found.figure["name"])]
     findings += _runs_of(found, again, strength, execution)
-    return Verification(_subject(found.identity, found), tuple(findings), _notes(again, strength))
+    return Verification(subject, tuple(findings), _notes(again, strength))
+
+
+def _spoilt(subject: str, tables: Finding) -> Verification:
+    return Verification(subject, (tables,), ("nothing was drawn or decided on such tables",))
 
 
 def _file(path: Path, workspace: Path, strength: Strength, execution: Execution) -> Verification:
@@ -90,10 +122,15 @@ def _file(path: Path, workspace: Path, strength: Strength, execution: Execution)
         part, what = ("PDF", "another report.json") if said.of_report else ("picture", "other tables")
         where = f"{said.id} is of {what} than {found.identity.id}, which is in {_place(found)}"
         return Verification(f"{path}: {said.name}", (Finding(part, Outcome.DIFFERS, "its id", (where,)),))
+    kept = whole.tables_kept(found.folder)
+    if kept.outcome is not Outcome.IDENTICAL:
+        return _spoilt(f"{path}: {_subject(said, found)}", kept)
     again = _again(found.folder, workspace)
     if said.of_report:
         outcome, place = pages.of_pdf(content, again.stored)
         findings = [Finding("PDF", outcome, "set again from report.json", (place,) if place else ())]
+        findings += [whole.redrawn(again)]
+        findings += _decided(again, strength, execution)
     else:
         findings = [_picture(content, found, again), *_runs_of(found, again, strength, execution)]
     return Verification(f"{path}: {_subject(said, found)}", tuple(findings), _notes(again, strength))

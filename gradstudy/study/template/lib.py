@@ -1,4 +1,4 @@
-"""The model under study, and what is measured on it. Put your own model in the place of `Network`."""
+"""The model under study, and what is measured on it. Put your own in the place of `Network` and `measured`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Answers `(batch, 1)`."""
         return self.head(self.lstm(x)[0][-1])
+
+
+def measured(hidden: int, length: int, forget_bias: float) -> GradientNorms:
+    """Gradient norms of one network, on one batch of data that belongs to it, with its loss."""
+    model = Network(4, hidden, forget_bias)
+    x, y = torch.randn(length, 8, 4), torch.randn(8, 1)
+    chains = gs.chains(model, x)  # one pass of your model as it is; its recurrent layers by name
+    return gs.gradient_norms(chains["lstm"], nn.functional.mse_loss(chains.result, y))
 
 
 class Planted(nn.Module):
@@ -82,10 +90,7 @@ def rates(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gradient_norms(hidden: int, length: int, forget_bias: float, planted: float | None) -> GradientNorms:
-    x, y = torch.randn(length, 8, 4), torch.randn(8, 1)
-    if planted is not None:
-        chain = gs.time_chain(Planted(hidden, planted), x, state=torch.randn(8, hidden))
-        return gs.gradient_norms(chain, lambda output: output[-1].sum())
-    model = Network(4, hidden, forget_bias)
-    chains = gs.chains(model, x)  # one pass of your model as it is; its recurrent layers by name
-    return gs.gradient_norms(chains["lstm"], nn.functional.mse_loss(chains.result, y))
+    if planted is None:
+        return measured(hidden, length, forget_bias)
+    chain = gs.time_chain(Planted(hidden, planted), torch.randn(length, 8, 4), state=torch.randn(8, hidden))
+    return gs.gradient_norms(chain, lambda output: output[-1].sum())

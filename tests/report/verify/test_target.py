@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from gradstudy.errors import ReportError, UnknownFigureError, UnknownStudyError
-from gradstudy.report import form
+from gradstudy.report import form, ledger, page
 from gradstudy.report.cite import draw
 from gradstudy.report.verify import target, whole
 from gradstudy.report.verify.executed import Execution
@@ -97,6 +97,37 @@ def test_a_table_that_is_not_the_report_s_ends_it(own: Path):
     found = verified("made-up", own)
     assert findings(found) == {"tables": Outcome.DIFFERS}
     assert "tables/rates.csv of the report made-up" in places(found, "tables")
+
+
+@pytest.mark.parametrize("name", ["made-up/growth", "png", "report.pdf"])
+def test_so_it_does_of_a_figure_and_of_a_lone_file(own: Path, tmp_path: Path, name: str):
+    for lone, file in (("png", "figures/growth.png"), ("report.pdf", "report.pdf")):
+        shutil.copy(own / PLACE / file, tmp_path / Path(file).name)
+        name = str(tmp_path / Path(file).name) if name == lone else name
+    path = own / PLACE / "tables" / "rates.csv"
+    path.write_text(path.read_text().replace(",0.2", ",0.3", 1))
+    assert findings(verified(name, own)) == {"tables": Outcome.DIFFERS}
+
+
+def test_one_that_cannot_be_read_does_not_keep_others_from_being_verified(own: Path):
+    shutil.copytree(own / PLACE, own / PLACE.parent / "gone")
+    forge(own / PLACE.parent / "gone", study="gone")
+    (own / PLACE.parent / "broken").mkdir()
+    (own / PLACE.parent / "broken" / "report.json").write_text("{")
+    found = list(verify(str(own / "reports"), own, "redraw", Execution(Lines())))
+    assert [one.outcome for one in found] == [Outcome.DIFFERS, Outcome.DIFFERS, Outcome.IDENTICAL]
+    assert [one.subject.split()[0] for one in found] == ["broken", "gone", "made-up"]
+
+
+def test_the_page_over_all_reports_is_set_again(own: Path):
+    index = own / PLACE.parent / "index.html"
+    index.write_bytes(page.index_page(ledger.load_all(index.parent), "standard"))
+    for name in (own / "reports", own / "reports" / "standard"):
+        assert [one.outcome for one in verify(str(name), own, "redraw", Execution(Lines()))] == [Outcome.IDENTICAL] * 2
+    index.write_text(index.read_text().replace("SUPPORTED", "REFUTED"))
+    *_, found = verify(str(own / "reports"), own, "redraw", Execution(Lines()))
+    assert "index.html is not that of the reports beside it" in places(found, "pages")
+    assert verified(own / PLACE, own, "redraw").outcome is Outcome.IDENTICAL
 
 
 def test_a_forged_table_with_its_digest_gives_other_figures_and_estimates(own: Path):
@@ -283,8 +314,10 @@ def test_a_lone_file_of_other_tables_is_named_with_both_ids(synthetic, own: Path
 def test_a_lone_report_is_verified_by_its_digest(synthetic, own: Path, tmp_path: Path):
     lone = tmp_path / "mailed.pdf"
     shutil.copy(own / PLACE / "report.pdf", lone)
+    assert findings(verified(lone, own, "redraw")) == {"PDF": Outcome.IDENTICAL, "figures": Outcome.IDENTICAL}
     found = verified(lone, own)
-    assert findings(found) == {"PDF": Outcome.IDENTICAL}
+    assert list(findings(found)) == ["PDF", "figures", "claims", "words", "list of runs", "numbers", "pages"]
+    assert found.outcome is Outcome.IDENTICAL
     assert "report made-up@" in found.subject
     synthetic.build_report(own, synthetic.Recipe(failed=1))
     found = verified(lone, own)
