@@ -107,7 +107,8 @@ _MEMBER = "a network drawn and trained on its own (seed of weights and sequences
 _TIMES = (
     "Temporal order at 20 steps, 50 tanh units (basic tanh), batches of 20, learning rate 0.05 (paper: 0.01), "
     "float64, 24 seeds; a network succeeds when less than 1 % of 10,000 fresh sequences are wrong. The average norm "
-    "is that of plain SGD without clipping over the first 1,000 updates of 24 other seeds. Times are updates to "
+    "is that of plain SGD without clipping, over every tenth of the first 1,000 updates of 24 other seeds, norms that "
+    "are not finite aside. Times are updates to "
     "success as parts of a budget of 3,000 updates (paper: up to 5,000,000), restricted to it: a training that has "
     "not succeeded by then is censored and counts as 1. Nothing is decided if more than half of the trainings clipped "
     "at the average norm are censored, nor where the budget is so short that the claim would hold if the slower ones "

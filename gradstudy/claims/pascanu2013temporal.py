@@ -1,4 +1,4 @@
-"""Claims P10 and P13-P17 on training with temporal order: Pascanu, Mikolov and Bengio, ICML 2013, sections 3 and 4."""
+"""Claims P10 and P13-P16 on training with temporal order: Pascanu, Mikolov and Bengio, ICML 2013, sections 3 and 4."""
 
 from __future__ import annotations
 
@@ -64,10 +64,13 @@ def lead_slope(tables: Tables) -> tuple[Estimate, ...]:
     for start, rows in groups:
         by_length = {length: _times(part, "SGD-C", "SGD") for length, part in rows.groupby("length", sort=True)}
         leads = pd.DataFrame({length: pairs["SGD"] - pairs["SGD-C"] for length, pairs in by_length.items()})
-        estimate = _slope_estimate(leads, "of the budget per step", str(start), len(groups))
-        unseen = any(
-            min(_censored(part, arm) for arm in _UNREGULARIZED) > 0.5 for _, part in rows.groupby("length", sort=True)
-        )
+        unseen = [
+            f"{length}"
+            for length, part in rows.groupby("length", sort=True)
+            if min(_censored(part, arm) for arm in _UNREGULARIZED) > 0.5
+        ]
+        condition = f"{start}; most of both arms censored at T = {', '.join(unseen)}" if unseen else str(start)
+        estimate = _slope_estimate(leads, "of the budget per step", condition, len(groups))
         found.append(_open(estimate) if unseen else estimate)
     return tuple(found)
 
@@ -191,7 +194,7 @@ CLAIMS = (
         measure=radius_correlation,
         controls=(
             Control("correlated", f"{_PAIRED} 0.2", Verdict.SUPPORTED),
-            Control("hardly-correlated", f"{_PAIRED} 0.05", Verdict.REFUTED),
+            Control("hardly-correlated", f"{_PAIRED} 0.055", Verdict.REFUTED),
         ),
     ),
     Claim(
@@ -202,7 +205,9 @@ CLAIMS = (
         statement="Clipping matters more the longer the sequences: its lead over plain SGD grows by more than "
         f"{LEAD_SLOPE:g} of the budget a step of length.",
         setting=f"{_TASK}threshold 1. The lead is the difference of the updates to success, restricted to the budget, "
-        "SGD minus SGD-C, between runs of the same initial weights and sequences, at T = 10, 15 and 20. " + _SCALED,
+        "SGD minus SGD-C, between runs of the same initial weights and sequences, at T = 10, 15, 20 and 40. Where "
+        "more than half of the runs of both arms are censored at a length, their lead there is not known, and nothing "
+        "is decided. " + _SCALED,
         region=Region(low=LEAD_SLOPE),
         replicate=_MEMBER,
         measure=lead_slope,
@@ -230,8 +235,8 @@ CLAIMS = (
         source="pascanu2013: section 4.1, Fig. 7",
         source_status="read",
         kind="comparison",
-        statement="With clipping and Ω a network learns a longer memory than with clipping alone: it succeeds sooner, "
-        f"by more than {LEAD:.0%} of the budget.",
+        statement="With clipping and Ω a network learns a memory of 40 steps sooner than with clipping alone, by more "
+        f"than {LEAD:.0%} of the budget.",
         setting=f"{_TASK}α = 4, threshold 1; SGD-C against SGD-CR, by the lead of P10c, one condition an "
         f"initialisation. {_LONG}The paper's own statement, success up to T = 200, cannot be decided at this budget. "
         + _SCALED,
@@ -271,7 +276,8 @@ CLAIMS = (
         statement="An L2 penalty that keeps the recurrent weights small costs memory: training with it succeeds later, "
         f"by more than {LEAD:.0%} of the budget, or not at all.",
         setting=f"{_TASK}0.1 times the sum of squares of W_hh against plain SGD, by the lead of P10c, at T = 10, 15 "
-        "and 20. The paper names no weight of the penalty. " + _SCALED,
+        "and 20. The paper names no weight of the penalty. Whether it holds σ₁ below 1/γ, and whether that stops "
+        "explosion, was not looked at. " + _SCALED,
         region=Region(low=LEAD),
         replicate=_MEMBER,
         measure=lead("SGD", "SGD-L2"),
