@@ -149,7 +149,7 @@ def test_what_was_cited_is_verified_wherever_it_is(gradstudy, tmp_path):
     report = tmp_path / "reports" / "quick" / "tiny" / "report.json"
     report.write_text(report.read_text().replace('"title": "Tiny"', '"title": "Tin"'))
     found = json.loads(gradstudy("verify", "reports", "--json", code=3).stdout)
-    assert [one["outcome"] for one in found] == ["differs"]
+    assert [one["outcome"] for one in found] == ["differs", "differs"], "the report, and the page over all reports"
     assert "title: Tin in the report, Tiny now" in gradstudy("verify", "tiny", code=3).stdout
     assert "no figure, claim or report 'tinny'" in gradstudy("verify", "tinny", code=2).stderr
 

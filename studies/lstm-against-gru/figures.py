@@ -103,9 +103,9 @@ def running_times(times: pd.DataFrame) -> Drawing:
     return Drawing(
         figure,
         f"Time of a GRU's pass there and back over an LSTM's, n = {n} processes a column (a point each, the geometric "
-        f"mean of two medians of {int(kept['n'].iloc[0]) // 2} rounds), on one thread of a CPU. Below the dashed line a "
-        "GRU counts as quicker. In populations and in the loop of torch's cells both networks are written alike; torch's "
-        "fused modules are not.",
+        f"mean of two medians of {int(kept['n'].iloc[0]) // 2} rounds), on one thread of a CPU. Below the dashed line "
+        "a GRU counts as quicker. In populations and in the loop of torch's cells both networks are written alike; "
+        "torch's fused modules are not.",
         "Points of three implementations over the units of the LSTM, in one panel for what is held equal each.",
     )
 
