@@ -28,13 +28,13 @@ def campaign(**changes):
     return Campaign(TASK, "tanh", "basic-tanh", members, **{**options, **changes})
 
 
-def steps_from(trained, updates):
-    """Weights after so many updates, `(members, parameters)`."""
+def course(trained):
+    """Weights before each update, `(members, parameters)` a time."""
     population, trainer, feed = begin(trained)
     indices = [member.index for member in trained.members]
-    for update in range(updates):
+    for update in range(trained.budget):
+        yield population.weights.clone()
         trainer.update(feed.batch(indices, update))
-    return population.weights.clone()
 
 
 def test_the_largest_gradient_is_the_historys_before_the_training_is_spoilt():
@@ -53,9 +53,8 @@ def test_the_largest_gradient_is_the_historys_before_the_training_is_spoilt():
 
 def test_ordinary_steps_are_drawn_alike_from_all_that_are_considered():
     still = campaign(budget=40, members=arms(["SGD"], range(400), rate=1e-3))
-    weights = [steps_from(still, update) for update in range(40)]
     drawn = largest_steps.watch(still).ordinary[:, 0, :, 0]
-    counts = torch.stack([(drawn == at[None, :, 0]).sum() for at in weights])
+    counts = torch.stack([(drawn == at[None, :, 0]).sum() for at in course(still)])
     assert int(counts.sum()) == 8 * 400
     # 3200 draws over 40 updates: chi-squared of 39 degrees of freedom, 1 in 10^4.
     assert float(((counts - 80.0) ** 2 / 80).sum()) < 80.1
