@@ -22,7 +22,7 @@ def cost_of_reports(profile: str = "standard") -> dict[str, object]:
         profile: whose reports; they are looked for in the workspace.
 
     Returns:
-        `value`, `low`, `high`: the seconds, taken once; `n`: reports; `unit`.
+        `value`, `low`, `high`: the seconds, taken once; `n`: reports, and pages over them; `unit`.
 
     Raises:
         NoDataError: the workspace has none.
