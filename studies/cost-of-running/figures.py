@@ -37,8 +37,8 @@ def costs_beside_limits(costs: pd.DataFrame) -> Drawing:
     told = f"Missed: {', '.join(missed)}." if missed else "All are met."
     return Drawing(
         figure,
-        "Time beside the limit that was set for it, median and quartiles; in brackets how many runs, or reports and the "
-        "page over them. "
+        "Time beside the limit that was set for it, median and quartiles; in brackets how many runs, or reports and "
+        "the page over them. "
         f"{told}",
         "One dot a quantity, beside a vertical line at its limit.",
     )
