@@ -154,6 +154,18 @@ def test_what_was_cited_is_verified_wherever_it_is(gradstudy, tmp_path):
     assert "no figure, claim or report 'tinny'" in gradstudy("verify", "tinny", code=2).stderr
 
 
+def test_what_was_run_is_told_though_a_report_stands_in_the_way(gradstudy, tmp_path):
+    broken = tmp_path / "reports" / "quick" / "other" / "report.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    said = gradstudy("run", "tiny", "--json", code=1)
+    found = json.loads(said.stdout)
+    assert [run["state"] for run in found["runs"]] == ["ok", "ok"]
+    assert found["reports"] == ""
+    assert "other" in said.stderr
+    assert "tiny (quick): 2 runs, 2 cached" in gradstudy("run", "tiny", code=1).stdout
+
+
 def test_a_report_of_a_study_that_runs_is_refused(gradstudy, tmp_path):
     gradstudy("run", "tiny")
     with hold(study_runs(tmp_path, "tiny")):

@@ -9,9 +9,11 @@ import ast
 import doctest
 import importlib
 import importlib.util
+import os
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +72,26 @@ if INSTALLED:  # tests of blocks whose libraries are not here do not exist, rath
     def test_code_for_another_library_runs(needs, place, code, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         exec(compile(code, place, "exec"), {"__name__": "page"})
+
+
+def test_the_commands_of_the_how_to_on_an_own_study_run_one_after_the_other(tmp_path):
+    text = (ROOT / "docs" / "how-to-own-study.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) >= 11
+    found = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for command in commands:
+        if "decay.png" in command:  # the picture that was mailed
+            shutil.copy(tmp_path / "reports" / "standard" / "my-study" / "figures" / "decay.png", tmp_path)
+        done = subprocess.run(
+            shlex.split(command, comments=True),
+            cwd=tmp_path,
+            env={**os.environ, "PATH": found},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
 def test_the_study_written_out_in_the_architecture_runs(tmp_path):

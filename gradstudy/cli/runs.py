@@ -23,6 +23,7 @@ from gradstudy.cli.options import (
     width,
     workspace_option,
 )
+from gradstudy.errors import GradstudyError
 
 if TYPE_CHECKING:
     from gradstudy.study.catalog import Study
@@ -101,7 +102,12 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
                 check=lambda study: _check_report(study, order.assignments),
                 holds=holds,
             )
-        reports = _build_reports(studies, order, workspace)
+        try:
+            reports = _build_reports(studies, order, workspace)
+        except GradstudyError:
+            # Hours of runs are told whatever becomes of the reports.
+            _tell(tally, None, [], workspace, as_json)
+            raise
     undrawn = _undrawn(studies, reports)
     _tell(tally, reports, undrawn, workspace, as_json)
     _tell_undrawn(undrawn)
