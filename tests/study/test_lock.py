@@ -5,7 +5,8 @@ Oracle: two processes, of which one holds and the other is looked at.
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -21,25 +22,26 @@ from gradstudy.study.runner import Order, run_studies
 from gradstudy.study.workspace import study_runs
 
 
-def _holding(folder, begun, leave):
-    with hold(folder):
-        begun.set()
-        leave.wait(60)
+HOLDER = """
+import sys
+from pathlib import Path
+from gradstudy.study.lock import hold
+
+with hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_a_held_study_is_refused_and_its_holder_named(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    begun, leave = context.Event(), context.Event()
-    holder = context.Process(target=_holding, args=(tmp_path / "study", begun, leave))
-    holder.start()
-    try:
-        assert begun.wait(60)
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "study")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
         for refused in (check_free, lambda folder: hold(folder).__enter__()):
             with pytest.raises(StudyHeldError, match=rf"'study' is held by process {holder.pid} on"):
                 refused(tmp_path / "study")
-    finally:
-        leave.set()
-        holder.join()
+        holder.communicate(timeout=60)
     check_free(tmp_path / "study")
     check_free(tmp_path / "never held")
 
