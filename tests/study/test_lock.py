@@ -21,7 +21,6 @@ from gradstudy.study.progress import Lines
 from gradstudy.study.runner import Order, run_studies
 from gradstudy.study.workspace import study_runs
 
-
 HOLDER = """
 import sys
 from pathlib import Path
