@@ -1,8 +1,12 @@
-"""What all tests share: shapes of signatures checked at run time, and `--no-skips`."""
+"""What all tests share: shapes of signatures checked at run time, disks that can be filled, and `--no-skips`."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -38,3 +42,29 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
         report.outcome = "failed"
         report.longrepr = f"skipped under --no-skips: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[], Path]]:
+    """Mount a disk of 1 MB, as often as called; only root may."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("needs root, to mount a small disk")
+    with ExitStack() as mounted:
+
+        def one_more() -> Path:
+            disk = tmp_path / f"disk {len(list(tmp_path.glob('disk *')))}"
+            disk.mkdir()
+            command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                pytest.skip(f"needs the right to mount: {done.stderr.strip()}")
+            mounted.callback(subprocess.run, ["umount", "-l", disk], check=True)
+            return disk
+
+        yield one_more
+
+
+@pytest.fixture
+def small_disk(mount: Callable[[], Path]) -> Path:
+    """A disk of 1 MB."""
+    return mount()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import papermill
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
@@ -19,7 +19,9 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager, papermill_engines
+from papermill.iorw import LocalHandler, papermill_io
 
+from gradstudy.records import write_atomic
 from gradstudy.study import evidence
 from gradstudy.study.engine import GradstudyEngine
 from gradstudy.study.memory import last_words, ran_out
@@ -32,6 +34,8 @@ START_TIMEOUT = 120
 # Seconds for the rest of a cell's output in a run without a limit.
 OUTPUT_TIMEOUT = 3600
 LONGEST_SOCKET = 100
+# What papermill writes: it formats output paths, so never one with a name from outside in it.
+NOTEBOOK = "notebook.ipynb"
 
 
 class NotebookStoppedError(Exception):
@@ -51,12 +55,14 @@ class Options:
         folder: where the kernel leaves its evidence; None for none.
         memory: megabytes to which the run was held, for those who are told that it ran out; None for no limit.
         on_kernel: called with the kernel's process id once it has started.
+        log: where what the cells print goes as well, and what the kernel says; None for stderr.
     """
 
     timeout: float | None = None
     folder: Path | None = None
     memory: int | None = None
     on_kernel: Callable[[int], None] | None = None
+    log: TextIO | None = None
 
 
 def execute(node: Any, parameters: Mapping[str, Any], options: Options) -> Outcome:
@@ -69,10 +75,11 @@ def execute(node: Any, parameters: Mapping[str, Any], options: Options) -> Outco
     """
     # The entry point does the same wherever the package's metadata is installed.
     papermill_engines.register("gradstudy", GradstudyEngine)
+    papermill_io.register(NOTEBOOK, _WholeFiles())
     try:
         papermill.execute_notebook(
             node,
-            "notebook.ipynb",  # papermill formats output paths: never one with a name from outside in it
+            NOTEBOOK,
             parameters=dict(parameters),
             engine_name="gradstudy",
             progress_bar=False,
@@ -115,6 +122,13 @@ def execute_managed(
     return manager.nb
 
 
+class _WholeFiles(LocalHandler):
+    """papermill's files, written whole or not at all: on a full disk the notebook stays as it was last saved."""
+
+    def write(self, buf: str, path: str) -> None:
+        write_atomic(Path(path), buf.encode())
+
+
 class _OwnKernel(KernelSpecManager):
     """One kernel: this Python. What is installed under the name `python3` may be another."""
 
@@ -138,8 +152,8 @@ class _Client(PapermillNotebookClient):
             iopub_timeout=math.ceil(options.timeout or OUTPUT_TIMEOUT),
             shutdown_kernel="immediate",
             kernel_name=KERNELSPEC["name"],
-            stdout_file=sys.stderr,
-            stderr_file=sys.stderr,
+            stdout_file=options.log or sys.stderr,
+            stderr_file=options.log or sys.stderr,
         )
         if not deadline:
             self.timeout_func = lambda cell: None

@@ -17,12 +17,15 @@ from gradstudy.study import checkpoints, evidence, ledger, library
 from gradstudy.study.catalog import Study, find_study
 from gradstudy.study.child import environment
 from gradstudy.study.data import declared
-from gradstudy.study.execution import NotebookStoppedError, Options, execute_managed
+from gradstudy.study.execution import NOTEBOOK, NotebookStoppedError, Options, execute_managed
+from gradstudy.study.executor import count_cores
 from gradstudy.study.identity import code_of, identity
 from gradstudy.study.lock import hold, hold_run
+from gradstudy.study.memory import limited, share
 from gradstudy.study.notebook import INJECTED, ORIGIN, Notebook, code_cells, has_tag
 from gradstudy.study.outcome import Outcome
 from gradstudy.study.parameters import coerce, parse_schema
+from gradstudy.study.spec import Profile
 from gradstudy.study.workspace import find_workspace, run_folder, study_runs
 
 
@@ -45,32 +48,35 @@ def execute(nb: Any, **options: Any) -> Any:
     """
     workspace, (slug, profile) = find_workspace(), _origin(nb)
     study = find_study(slug, workspace)
-    request, notebook = _request(nb, study, profile)
+    chosen = study.spec.profile(profile)
+    request, notebook = _request(nb, study, chosen)
     folder = run_folder(workspace, study.slug, request["digest"])
     with hold(study_runs(workspace, study.slug)), hold_run(folder):
         attempt = ledger.prepare(folder)
         write_atomic(folder / "log", b"")
+        held = chosen.memory or share(chosen.threads, count_cores())
         variables = environment(folder, request["threads"]) | library.bring(notebook.library, folder)
         started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         outcome, seen, stopped, before = Outcome("ok"), None, None, evidence.stamps()
-        with _variables(variables):
+        limit = options.pop("execution_timeout", None) or chosen.timeout
+        with _variables(variables), limited(held), open(folder / "log", "a", encoding="utf-8") as log:
             try:
-                nb = execute_managed(nb, options=Options(options.pop("execution_timeout", None), folder), **options)
+                nb = execute_managed(nb, options=Options(limit, folder, held, log=log), **options)
                 seen = evidence.take(folder, before)
             except NotebookStoppedError as error:
                 outcome, stopped = error.outcome, error
         _keep_notebook(nb, folder)
-        details = {"evidence": seen, "started": started.isoformat(timespec="seconds"), "attempt": attempt}
-        ledger.write_entry(folder, request, outcome, {**details, "seconds": round(time.monotonic() - clock, 3)})
+        seconds = round(time.monotonic() - clock, 3)
+        details = {"evidence": seen, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
+        ledger.write_entry(folder, request, outcome, {**details, "attempt": attempt, "retries": 0})
         if stopped:
             raise stopped
         checkpoints.drop(folder)
     return nb
 
 
-def _request(nb: Any, study: Study, profile: str) -> tuple[dict[str, Any], Notebook]:
+def _request(nb: Any, study: Study, chosen: Profile) -> tuple[dict[str, Any], Notebook]:
     """What run this is, and the notebook with its schema and library."""
-    chosen = study.spec.profile(profile)
     cells = code_cells(nb)
     where = Path(f"{study.slug}.ipynb")
     schema = parse_schema([source for source, tagged in cells if tagged], where)
@@ -152,4 +158,4 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
 def _keep_notebook(nb: Any, folder: Path) -> None:
     import nbformat
 
-    write_atomic(folder / "notebook.ipynb", nbformat.writes(nb).encode())
+    write_atomic(folder / NOTEBOOK, nbformat.writes(nb).encode())

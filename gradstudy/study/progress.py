@@ -38,7 +38,8 @@ class Lines:
             self.say(f"    {outcome.failure}")
             if outcome.failure.remedy not in outcome.failure.message:
                 self.say(f"    what to do: {outcome.failure.remedy}")
-            self.say(f"    its notebook and log: {planned.folder}")
+            if (planned.folder / "log").is_file():  # not where the disk was full before it began
+                self.say(f"    its notebook and log: {planned.folder}")
 
     def again(self, plan: Plan, planned: Planned, outcome: Outcome) -> None:
         """Say that a run was killed and is tried again."""

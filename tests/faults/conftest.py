@@ -1,19 +1,25 @@
 """A study of six runs whose notebook imports neither torch nor pandas, what its report is undisturbed, and a killer."""
 
+import itertools
 import json
+import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
 # Moments and victims are drawn from it; a test's name says which draw.
 SEED = 20130616
+# A study may be over before a drawn moment comes; it is drawn again, at most so often.
+DRAWS = 20
 
 NOTEBOOK = """# %%
 import time
@@ -44,6 +50,9 @@ STUDY = {
 class Six:
     """A workspace with the study, and `gradstudy run` in it as users start it."""
 
+    # What comes before the command, where it is not to have all rights of who runs the tests.
+    dropped = ()
+
     def __init__(self, folder):
         self.folder = folder
         study = folder / "studies" / "six"
@@ -51,9 +60,16 @@ class Six:
         (study / "notebook.py").write_text(NOTEBOOK)
         (study / "study.yaml").write_text(json.dumps(STUDY))
 
+    def with_rights_dropped(self):
+        """The study, run without root's right to write anywhere, which is given up first."""
+        if os.geteuid() == 0:
+            self.dropped = ("setpriv", "--bounding-set", "-dac_override")
+        return self
+
     def start(self, *arguments):
         """`gradstudy run`, in a process that can be killed."""
-        command = [sys.executable, "-m", "gradstudy.cli", "run", "six", "--json", "--workspace", ".", *arguments]
+        run = ["-m", "gradstudy.cli", "run", "six", "--json", "--workspace", "."]
+        command = [*self.dropped, sys.executable, *run, *arguments]
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder)
@@ -66,6 +82,14 @@ class Six:
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         return json.loads(out)
+
+    def fails(self, code, *arguments):
+        """`gradstudy run` to its end, which comes with this exit code and no traceback; what it says on stderr."""
+        process = self.start(*arguments)
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == code, err
+        assert "Traceback" not in err
+        return err
 
     def unfinished(self):
         """How many runs are not done, once nothing is at work any more that a killed process has left."""
@@ -87,6 +111,13 @@ class Six:
     def runs(self):
         """Folders of the runs."""
         return sorted(self.folder.glob("runs/six/[0-9a-f]*"))
+
+    def attempts(self):
+        """Statuses of all attempts before a run's last one; None where the attempt left no word of its end."""
+        return [
+            json.loads((attempt / "run.json").read_text())["status"] if (attempt / "run.json").is_file() else None
+            for attempt in self.folder.glob("runs/six/*/attempts/*")
+        ]
 
     def processes(self, module):
         """Processes of the workspace's runs that were started with this module, as far as they are to be seen."""
@@ -139,6 +170,37 @@ def undisturbed(tmp_path_factory):
 @pytest.fixture
 def six(tmp_path):
     return Six(tmp_path / "work {0} $HOME '")
+
+
+@pytest.fixture
+def sixes(tmp_path):
+    """The study in a fresh folder, again and again."""
+    return (Six(tmp_path / f"work {number} {{0}} $HOME '") for number in itertools.count())
+
+
+@pytest.fixture
+def small_sixes(mount):
+    """The study on a fresh disk of 1 MB, again and again."""
+    return (Six(mount() / "work") for _ in itertools.count())
+
+
+@pytest.fixture
+def open_sixes():
+    """The study in a fresh folder that anybody may reach, run by somebody without root's right to write anywhere."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        studies = (Six(Path(place) / f"work {number}") for number in itertools.count())
+        yield (six.with_rights_dropped() for six in studies)
+
+
+@pytest.fixture
+def until_hit():
+    """Strike at one study after the other, until what was drawn came in time to hit something."""
+
+    def strike_until_hit(sixes, strike):
+        assert any(strike(six) for six in itertools.islice(sixes, DRAWS)), f"{DRAWS} draws have hit nothing"
+
+    return strike_until_hit
 
 
 @pytest.fixture

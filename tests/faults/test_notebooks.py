@@ -1,15 +1,12 @@
 """Oracle: what a misbehaving notebook does to itself must be told of it alone, and change no neighbour's result.
 
-Kernels that are killed or left without memory, Ctrl-C, SIGTERM's like and full disks are in tests/study, where the
-notebook of the small study has a mood for each.
+Kernels that end themselves or are left without memory are in tests/study, where the notebook of the small study has a
+mood for each.
 """
 
 import json
-import signal
-import sys
 
 import nbformat
-import pytest
 
 
 def test_a_notebook_that_prints_100_mb_is_kept_and_costs_no_other(six, undisturbed):
@@ -33,18 +30,3 @@ def test_a_notebook_that_changes_its_folder_leaves_its_records_where_they_belong
     mean = json.loads((run / "records" / "mean.json").read_text())
     others = [json.loads((other / "records" / "mean.json").read_text()) for other in undisturbed.runs()]
     assert mean in others
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-@pytest.mark.parametrize(("signals", "count"), [("SIGINT", 1), ("SIGINT", 2), ("SIGTERM", 1)])
-def test_a_study_that_is_interrupted_goes_on_where_it_was(six, undisturbed, signals, count):
-    process = six.start()
-    six.wait_for(lambda: list(six.folder.glob("runs/six/*/run.json")))
-    for _ in range(count):
-        process.send_signal(signal.Signals[signals])
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert "interrupted; what is finished is kept" in err
-    assert not six.processes("gradstudy.study.child")
-    assert 0 < six.unfinished() < 6
-    six.recovers(undisturbed)

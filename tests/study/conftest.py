@@ -1,7 +1,6 @@
 """A workspace with one small study, whose kernel imports neither torch nor pandas, and a disk that is soon full."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -143,19 +142,3 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # papermill formats paths, shells split them: neither may see this one.
     return Workspace(tmp_path / "work {0} $HOME '")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mount a disk of 1 MB; only root may."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("needs root, to mount a small disk")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"needs the right to mount: {mounted.stderr.strip()}")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)

@@ -51,6 +51,24 @@ def test_it_fails_as_a_run_does(workspace):
     assert [state.partition(":")[0] for state in workspace.states()] == ["failed", "killed"]
 
 
+def test_it_keeps_the_limits_of_its_profile_and_a_log(workspace):
+    workspace.moods("sleep", "hoard", timeout=5, memory=500)
+    papermill(workspace, "-p", "mood", "sleep", code=1)
+    papermill(workspace, "-p", "mood", "hoard", code=1)
+    assert workspace.entries()["sleep"]["error"]["message"] == "not done after 5 s"
+    if sys.platform == "linux":
+        assert workspace.entries()["hoard"]["status"] == "oom"
+        assert workspace.entries()["hoard"]["error"]["remedy"].startswith("it was held to 500 MB")
+        (log,) = (path for path in workspace.folder.glob("runs/small/*/log") if path.stat().st_size)
+        assert log.read_text() == "before\n"
+
+
+def test_the_time_that_papermill_is_given_counts(workspace):
+    workspace.moods("sleep")
+    papermill(workspace, "-p", "mood", "sleep", "--execution-timeout", "4", code=1)
+    assert workspace.entries()["sleep"]["error"]["message"] == "not done after 4 s"
+
+
 def test_parameters_are_checked_as_everywhere(workspace):
     said = papermill(workspace, "-p", "seed", "1.5", code=1)
     assert "ParameterError" in said.stderr

@@ -8,11 +8,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from gradstudy.errors import StorageError
 from gradstudy.records import write_atomic
 from gradstudy.study.lock import hold
+from gradstudy.study.plan import make_plan
 from gradstudy.study.workspace import check_writable, find_workspace
 
 
@@ -31,6 +33,20 @@ def test_a_full_workspace_is_found_before_anything_starts(small_disk):
     (small_disk / "ballast").write_bytes(bytes(1_000_000))
     with pytest.raises(StorageError, match=r"the disk is full(.|\n)*--workspace"):
         check_writable(small_disk)
+
+
+@pytest.mark.needs_root
+def test_a_notebook_that_fills_the_disk_by_printing_is_kept_whole_as_it_was(workspace, small_disk, capsys):
+    workspace.folder.joinpath("runs").symlink_to(small_disk)
+    workspace.moods("chatter", "good")
+    workspace.run(cores=1)
+    loud, quiet = (planned.folder for planned in make_plan(workspace.study(), "quick", workspace.folder).points)
+    assert nbformat.read(loud / "notebook.ipynb", 4).metadata.papermill.parameters["mood"] == "chatter"
+    assert (loud / "log").stat().st_size > 800_000
+    assert not (loud / "run.json").exists()
+    told = [line for line in capsys.readouterr().err.splitlines() if "its notebook and log:" in line]
+    assert told == [f"    its notebook and log: {loud}"]  # of the other, which could not begin, there are none
+    assert not list(quiet.glob("notebook*"))
 
 
 @pytest.mark.needs_root
