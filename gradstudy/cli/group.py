@@ -45,7 +45,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except GradstudyError as error:
-            click.echo(f"gradstudy: {error}", err=True)
+            for said in (str(error), *getattr(error, "__notes__", ())):
+                click.echo(f"gradstudy: {said}", err=True)
             ctx.exit(2 if isinstance(error, USAGE_ERRORS) else 1)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped; a second one would only spoil the exit code

@@ -13,9 +13,6 @@ from gradstudy.cli.options import json_option, print_json, workspace_option
 if TYPE_CHECKING:
     from gradstudy.report.verify.finding import Verification
 
-MISMATCH = 3
-"""Exit code when something differs."""
-
 
 @click.command()
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
@@ -32,13 +29,13 @@ MISMATCH = 3
 @workspace_option
 @json_option
 def verify(targets: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Verify figures and reports; exit with 3 when one differs.
+    """Verify figures and reports; exit with 3 when one differs, with 1 when one could not be verified.
 
     TARGET is a figure (STUDY/FIGURE), a report (STUDY, or its folder), a folder of reports, or a PNG, SVG or PDF that
     gradstudy made, wherever it has got to: it says itself which figure of which report it is.
     """
     from gradstudy.report.verify import told
-    from gradstudy.report.verify.finding import Outcome
+    from gradstudy.report.verify.finding import EXIT_CODES, worst
 
     # A scheduler's SIGTERM is an interrupt: runs are stopped in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -47,8 +44,9 @@ def verify(targets: tuple[str, ...], as_json: bool, **options: Any) -> None:
         print_json([told.as_json(one) for one in found])
     else:
         click.echo(told.total(found))
-    if any(one.outcome is Outcome.DIFFERS for one in found):
-        click.get_current_context().exit(MISMATCH)
+    outcome = worst(one.outcome for one in found)
+    if outcome in EXIT_CODES:
+        click.get_current_context().exit(EXIT_CODES[outcome])
 
 
 def _verified(

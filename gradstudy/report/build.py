@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradstudy.errors import GradstudyError, ReportError, StorageError
 from gradstudy.records import write_atomic
 from gradstudy.report import edition, ledger
 from gradstudy.report.inputs import stamp
@@ -35,17 +36,24 @@ def build_all(studies: Sequence[Study], profile: str, workspace: Path) -> Path:
         The folder `reports/<profile>`.
 
     Raises:
-        ReportError: a report cannot be built; the former one is untouched.
+        GradstudyError: reports cannot be built, or read for the index; the former ones are untouched, the others built.
         StorageError: the disk is full or read-only; the former report is untouched.
         StudyHeldError: another process has been building the profile's reports for minutes.
     """
-    folder = workspace / "reports" / profile
+    folder, wrong = workspace / "reports" / profile, list[GradstudyError]()
     with hold_reports(workspace, profile) if (workspace / "runs").is_dir() else nullcontext():
         for study in studies:
             current = stamp(study, profile, workspace)
             if current and current != _stamp_of(folder / study.slug):
-                _build_from_runs(study, profile, workspace, current)
-        _build_index(folder, profile)
+                try:
+                    _build_from_runs(study, profile, workspace, current)
+                except StorageError:
+                    raise
+                except GradstudyError as error:  # the others must not wait for it
+                    wrong.append(error)
+        wrong += _build_index(folder, profile)
+    if wrong:
+        raise _first_of(wrong)
     return folder
 
 
@@ -125,8 +133,16 @@ def _build_from_runs(study: Study, profile: str, workspace: Path, stamp: str) ->
     build(collect(study, profile, workspace), finder(study), workspace / "reports" / profile / study.slug, stamp)
 
 
-def _build_index(folder: Path, profile: str) -> None:
-    reports = ledger.load_all(folder)
+def _first_of(wrong: Sequence[GradstudyError]) -> GradstudyError:
+    first, *others = wrong
+    for error in others:
+        first.add_note(str(error))
+    return first
+
+
+def _build_index(folder: Path, profile: str) -> list[ReportError]:
+    """The page over all reports that can be read; why the others cannot."""
+    reports, broken = ledger.readable(folder)
     if reports:
         from gradstudy.report import page
 
@@ -134,6 +150,7 @@ def _build_index(folder: Path, profile: str) -> None:
         file = folder / "index.html"
         if not file.is_file() or file.read_bytes() != index:
             write_atomic(file, index)
+    return broken
 
 
 def _stamp_of(report_folder: Path) -> str:

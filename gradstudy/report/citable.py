@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gradstudy.errors import UnknownFigureError
+from gradstudy.errors import ReportError, UnknownFigureError
 from gradstudy.report import form, prose, report_id
 from gradstudy.report.identity import Identity
 
@@ -45,12 +45,16 @@ def find(target: str, workspace: Path) -> Citable:
 
     Raises:
         UnknownFigureError: nothing does, two things do, or it is a figure that could not be drawn.
-        ReportError: a report.json is cut off, or of another edition's form.
+        ReportError: the report that it is from, or may be from, is cut off or of another edition's form.
     """
-    known = list(everything(workspace))
+    known, broken = everything(workspace)
     found = sorted((one for one in known if target in one.names), key=lambda one: bool(one.missing))
     if not found:
+        study = target.partition("/")[0].partition("@")[0]
+        check_read(broken, study if "/" in target or study in broken else "")
         raise _unknown(target, known, workspace / "reports")
+    if not _is_standard(found[0].folder):  # which would come before it
+        check_read(broken, found[0].identity.study)
     if len(meant := {one.names[0].partition("@")[0] for one in found}) > 1 or _twice(found):
         raise _ambiguous(target, sorted(meant))
     if found[0].missing:
@@ -58,11 +62,34 @@ def find(target: str, workspace: Path) -> Citable:
     return found[0]
 
 
-def everything(workspace: Path) -> Iterator[Citable]:
-    """All reports, figures and claims in `reports/`; the profile standard first."""
+def everything(workspace: Path) -> tuple[list[Citable], dict[str, ReportError]]:
+    """All reports, figures and claims in `reports/`, the profile standard first; by study what cannot be read, and why.
+
+    One report that is cut off must not keep those of other studies from being cited or verified.
+    """
     places = (workspace / "reports").glob("*/[!.]*/report.json")
-    for path in sorted(places, key=lambda path: (path.parts[-3] != "standard", path.parts)):
-        yield from of_report(path.parent)
+    known, broken = list[Citable](), dict[str, ReportError]()
+    for folder in sorted((path.parent for path in places), key=lambda folder: (not _is_standard(folder), folder)):
+        try:
+            known += of_report(folder)
+        except ReportError as error:
+            broken.setdefault(folder.name, error)
+    return known, broken
+
+
+def _is_standard(folder: Path) -> bool:
+    return folder.parent.name == "standard"
+
+
+def check_read(broken: Mapping[str, ReportError], study: str) -> None:
+    """Refuse what a study's report that cannot be read may change; without a study, any such report.
+
+    Raises:
+        ReportError: why it cannot be read.
+    """
+    for name, error in broken.items():
+        if study in ("", name):
+            raise error
 
 
 def of_report(folder: Path) -> Iterator[Citable]:

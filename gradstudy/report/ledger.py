@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gradstudy.errors import ReportError
 from gradstudy.report import form
 
 
@@ -24,7 +25,21 @@ def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
     Raises:
         ReportError: a report.json is cut off, or of another edition's form.
     """
-    return [(form.load(path), path.parent) for path in sorted(reports_folder.glob("[!.]*/report.json"))]
+    reports, broken = readable(reports_folder)
+    if broken:
+        raise broken[0]
+    return reports
+
+
+def readable(reports_folder: Path) -> tuple[list[tuple[dict[str, Any], Path]], list[ReportError]]:
+    """Content and folder of every report in `reports/<profile>` that can be read, and why the others cannot."""
+    reports, broken = list[tuple[dict[str, Any], Path]](), list[ReportError]()
+    for path in sorted(reports_folder.glob("[!.]*/report.json")):
+        try:
+            reports.append((form.load(path), path.parent))
+        except ReportError as error:
+            broken.append(error)
+    return reports, broken
 
 
 def none(reports_folder: Path) -> str:

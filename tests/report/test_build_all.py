@@ -118,6 +118,25 @@ def test_a_broken_report_is_built_again(synthetic, study: Study, tmp_path: Path)
     assert json.loads(whole)["stamp"] == stamp(study, "standard", tmp_path)
 
 
+def test_one_study_whose_report_cannot_be_built_keeps_no_other_waiting(synthetic, study: Study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
+    shutil.copytree(study.folder, tmp_path / "studies" / "a-first")
+    first = find_study("a-first", tmp_path)
+    synthetic.leave_runs(first, tmp_path)
+    (first.folder / "figures.py").write_text("import nothing_of_that_name\n")
+    broken = tmp_path / "reports" / "standard" / "b-broken"
+    broken.mkdir(parents=True)
+    (broken / "report.json").write_text("{")
+    with pytest.raises(ReportError, match="nothing_of_that_name") as raised:
+        build_all([first, study], "standard", tmp_path)
+    (other,) = raised.value.__notes__
+    assert "standard/b-broken/report.json cannot be read" in other
+    assert (tmp_path / "reports" / "standard" / "made-up" / "report.pdf").is_file()
+    index = (tmp_path / "reports" / "standard" / "index.html").read_text(encoding="utf-8")
+    assert 'href="made-up/index.html"' in index
+    assert "a-first" not in index
+
+
 def test_a_report_that_cannot_be_read_is_named(synthetic, study: Study, tmp_path: Path):
     synthetic.leave_runs(study, tmp_path)
     folder = build_all([study], "standard", tmp_path)

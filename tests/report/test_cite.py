@@ -154,6 +154,25 @@ def test_a_name_that_would_be_a_path_is_only_unknown(workspace: Path, target: st
     assert "\x1b" not in str(caught.value)
 
 
+def test_a_broken_report_stops_what_it_may_hold_and_nothing_else(own: Path, growth: str):
+    before = cite("made-up/growth", own)
+    for profile, study in (("standard", "broken"), ("quick", "made-up")):
+        (own / "reports" / profile / study).mkdir(parents=True)
+        (own / "reports" / profile / study / "report.json").write_text("{")
+    assert cite("made-up/growth", own) == before
+    assert cite(growth, own) == before
+    for target in ("broken", "broken/growth", "broken@0123", "T9"):
+        with pytest.raises(ReportError, match=r"standard/broken/report\.json cannot be read"):
+            cite(target, own)
+    with pytest.raises(UnknownFigureError):
+        cite("other/growth", own)
+    # What quick has as well is not taken for what standard has.
+    shutil.copytree(own / "reports" / "standard" / "made-up", own / "reports" / "quick" / "made-up", dirs_exist_ok=True)
+    (own / "reports" / "standard" / "made-up" / "report.json").write_text("{")
+    with pytest.raises(ReportError, match=r"standard/made-up/report\.json cannot be read"):
+        cite("made-up/growth", own)
+
+
 def test_a_report_that_cannot_be_read_is_named(tmp_path: Path):
     broken = tmp_path / "reports" / "standard" / "other" / "report.json"
     broken.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What a comparison gave: identical, within a tolerance that is named, or different, and where."""
+"""What a comparison gave: identical, within a tolerance that is named, not to be made, or different, and where."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ class Outcome(IntEnum):
 
     IDENTICAL = 0
     TOLERATED = 1
-    DIFFERS = 2
+    UNVERIFIED = 2
+    DIFFERS = 3
 
     def __str__(self) -> str:
-        return ("identical", "within tolerance", "differs")[self]
+        return ("identical", "within tolerance", "not verified", "differs")[self]
+
+
+EXIT_CODES = {Outcome.UNVERIFIED: 1, Outcome.DIFFERS: 3}
+"""Of a command that has verified, by the worst outcome."""
 
 
 @dataclass(frozen=True)

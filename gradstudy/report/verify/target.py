@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
-from gradstudy.errors import GradstudyError, UnknownFigureError
+from gradstudy.errors import GradstudyError, ReportError, UnknownFigureError
 from gradstudy.report import citable, edition, identity, stored, study_claims
 from gradstudy.report.citable import Citable
 from gradstudy.report.identity import Identity
@@ -53,7 +53,7 @@ def verify(target: str, workspace: Path, strength: Strength, execution: Executio
             if len(folders) == 1:
                 raise
             # One that cannot be read, or whose study is not here, must not keep the others from being verified.
-            yield _unread(folder, error)
+            yield _stopped(folder, error)
     if Path(target).is_dir():
         yield from _indices(Path(target), folders)
 
@@ -85,9 +85,11 @@ def _decided(again: Again, strength: Strength, execution: Execution) -> Iterator
         yield from executed.of_report(again, execution)
 
 
-def _unread(folder: Path, error: GradstudyError) -> Verification:
-    reason = (str(error),)
-    return Verification(f"{folder.name} ({folder.parent.name})", (Finding("report", Outcome.DIFFERS, "read", reason),))
+def _stopped(folder: Path, error: GradstudyError) -> Verification:
+    """A report that is not what was written differs; of another, whose study is not here, nobody knows."""
+    outcome = Outcome.DIFFERS if isinstance(error, ReportError) else Outcome.UNVERIFIED
+    finding = Finding("report", outcome, type(error).__name__, (str(error),))
+    return Verification(f"{folder.name} ({folder.parent.name})", (finding,))
 
 
 def _indices(target: Path, folders: Sequence[Path]) -> Iterator[Verification]:
@@ -152,7 +154,10 @@ def _runs_of(found: Citable, again: Again, strength: Strength, execution: Execut
 
 def _said(said: Identity, workspace: Path) -> Citable:
     """The figure or report of that id in the workspace, else one of that name."""
-    known = [one for one in citable.everything(workspace) if not one.claim and one.identity.name == said.name]
+    readable, broken = citable.everything(workspace)
+    known = [one for one in readable if not one.claim and one.identity.name == said.name]
+    if not any(one.identity.id == said.id for one in known):
+        citable.check_read(broken, said.study)
     if not known:
         raise UnknownFigureError(
             f"{said.id} in no report of {workspace / 'reports'}",

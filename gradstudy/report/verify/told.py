@@ -30,9 +30,10 @@ def total(found: Sequence[Verification]) -> str:
     """The last line: how many came out how."""
     counts = Counter(one.outcome for one in found)
     words = {Outcome.DIFFERS: "different"}
-    return f"{len(found)} verified: " + ", ".join(
-        f"{count} {words.get(outcome, str(outcome))}" for outcome, count in sorted(counts.items())
-    )
+    unverified = counts.pop(Outcome.UNVERIFIED, 0)
+    parts = [f"{count} {words.get(outcome, str(outcome))}" for outcome, count in sorted(counts.items())]
+    told = ", ".join([f"{counts.total()} verified", *([f"{unverified} not"] if unverified else [])])
+    return f"{told}: {', '.join(parts)}" if parts else told
 
 
 def as_json(verification: Verification) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from gradstudy.cli import main
 from gradstudy.errors import ReportError, UnknownFigureError, UnknownStudyError
 from gradstudy.report import form, ledger, page
 from gradstudy.report.cite import draw
@@ -115,8 +117,16 @@ def test_one_that_cannot_be_read_does_not_keep_others_from_being_verified(own: P
     (own / PLACE.parent / "broken").mkdir()
     (own / PLACE.parent / "broken" / "report.json").write_text("{")
     found = list(verify(str(own / "reports"), own, "redraw", Execution(Lines())))
-    assert [one.outcome for one in found] == [Outcome.DIFFERS, Outcome.DIFFERS, Outcome.IDENTICAL]
+    # Of a report whose study is not here nobody knows whether it is what was written.
+    assert [one.outcome for one in found] == [Outcome.DIFFERS, Outcome.UNVERIFIED, Outcome.IDENTICAL]
     assert [one.subject.split()[0] for one in found] == ["broken", "gone", "made-up"]
+    assert "UnknownStudyError" in as_text(found[1])
+    assert total(found) == "2 verified, 1 not: 1 identical, 1 different"
+    assert total(found[1:2]) == "0 verified, 1 not"
+    (own / PLACE.parent / "broken" / "report.json").unlink()
+    said = CliRunner().invoke(main, ["verify", str(own / "reports"), "--workspace", str(own), "--strength", "redraw"])
+    assert said.exit_code == 1
+    assert "not verified" in said.output
 
 
 def test_the_page_over_all_reports_is_set_again(own: Path):
