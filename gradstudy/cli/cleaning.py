@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @workspace_option
 @json_option
 def clean(yes: bool, workspace: Path, as_json: bool) -> None:
-    """Remove from runs/ what no profile of a study and no report refers to, and say what before.
+    """Remove from runs/ and reports/ what no profile of a study and no report refers to, and say what before.
 
     That is: runs of other parameters or of notebooks as they were, earlier attempts, checkpoints of code that has
-    changed, files of interrupted writes. Reports, and runs that a plan or a report refers to, stay. With --json it does
-    not ask: without --yes it only says what.
+    changed, files of interrupted writes, reports that were being built when their builder was killed. Reports, and runs
+    that a plan or a report refers to, stay. With --json it does not ask: without --yes it only says what.
     """
     from gradstudy.report.cited import cited_runs
     from gradstudy.study import clean as cleaning

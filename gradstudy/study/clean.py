@@ -1,4 +1,4 @@
-"""What lies among the runs that nothing refers to: found, told, and removed when that is wanted."""
+"""What lies among runs and reports that nothing refers to: found, told, and removed when that is wanted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from gradstudy.study import checkpoints
 from gradstudy.study.catalog import Study
 from gradstudy.study.evidence import Present
 from gradstudy.study.ledger import ATTEMPTS, RUN_FILE
-from gradstudy.study.lock import hold, is_held
+from gradstudy.study.lock import hold, hold_reports, is_held
 from gradstudy.study.plan import Planned, make_plan
 from gradstudy.study.results import RUN_CHARACTERS
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# A folder in which a report was built aside, by `tempfile.mkdtemp`.
+_ASIDE = re.compile(r"\.([a-z][a-z0-9-]*)\.[a-z0-9_]{8}")
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,26 @@ class Leftover:
 
 @contextmanager
 def held(workspace: Path) -> Iterator[None]:
-    """Hold every study that has runs, so that none is written while it is looked through and cleaned.
+    """Hold every study that has runs and every profile that has reports, so that none is written meanwhile.
 
     Raises:
-        StudyHeldError: a study is being run.
+        StudyHeldError: a study is being run, or reports are being built.
     """
     with ExitStack() as stack:
         for folder in _folders(workspace / "runs"):
             stack.enter_context(hold(folder))
+        for folder in _folders(workspace / "reports"):
+            stack.enter_context(hold_reports(workspace, folder.name))
         yield
 
 
 def leftovers(studies: Sequence[Study], workspace: Path, cited: Collection[tuple[str, str]]) -> tuple[Leftover, ...]:
-    """What can go from `runs/`, by path.
+    """What can go from `runs/` and `reports/`, by path.
 
     Runs that are a point of any profile of a study, as study.yaml and notebook are now, or are listed in a report stay;
-    of them only what an earlier attempt left, and checkpoints from which none can go on any more. What does not look as
-    if gradstudy had put it there is not touched, nor is a run at work, and links are not followed.
+    of them only what an earlier attempt left, and checkpoints from which none can go on any more. Of the reports goes
+    what a kill left of one that was being built. What does not look as if gradstudy had put it there is not touched,
+    nor is a run at work, and links are not followed.
 
     Args:
         studies: all there are. One that cannot be planned is an error: what it refers to would not be known.
@@ -62,7 +67,10 @@ def leftovers(studies: Sequence[Study], workspace: Path, cited: Collection[tuple
     planned = {point.folder for study in studies for point in _points(study, workspace)}
     runs = workspace / "runs"
     found = [path for folder in (runs, *_folders(runs)) for path in _unfinished(folder)]
+    found += [path for folder in _folders(workspace / "reports") for path in _unfinished(folder)]
     reasons = [(path, "left by a write that was interrupted") for path in found]
+    for folder in _folders(workspace / "reports"):
+        reasons += [(path, "a report that was being built") for path in _folders(folder) if _is_aside(path)]
     for folder in _folders(runs):
         for run in _folders(folder):
             # Held: of a study that began after those here were held, or left at work by a runner that was killed.
@@ -109,6 +117,12 @@ def _within(run: Path) -> Iterator[tuple[Path, str]]:
     )
     if (run / CHECKPOINTS).is_dir() and not checkpoints.usable(run):
         yield run / CHECKPOINTS, "checkpoints of code that has changed since"
+
+
+def _is_aside(folder: Path) -> bool:
+    """Whether a report was being built there; one that holds the only copy of the former report is none."""
+    named = _ASIDE.fullmatch(folder.name)
+    return named is not None and ((folder.parent / named[1]).is_dir() or not (folder / "old").exists())
 
 
 def _unfinished(folder: Path) -> list[Path]:

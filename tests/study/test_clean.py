@@ -15,7 +15,7 @@ from gradstudy.study import checkpoints
 from gradstudy.study.clean import held, leftovers, remove
 from gradstudy.study.evidence import gather
 from gradstudy.study.ledger import prepare, write_entry
-from gradstudy.study.lock import hold, hold_run
+from gradstudy.study.lock import hold, hold_reports, hold_run
 from gradstudy.study.outcome import Failure, Outcome
 from gradstudy.study.plan import make_plan
 
@@ -79,6 +79,36 @@ def test_what_is_removed_is_what_was_found(littered):
     assert littered.states() == ["cached", "cached"]
     assert found_in(littered) == {}
     assert (littered.folder / "runs" / "small" / "notes.txt").read_text() == "mine"
+
+
+def test_what_a_killed_builder_left_of_a_report_goes_and_the_report_stays(littered):
+    profile = littered.folder / "reports" / "quick"
+    for place in (".small.ab12cd_9/new", ".small.ab12cd_9/old", ".gone.ab12cd_9/new", ".away.ab12cd_9/old", "small"):
+        (profile / place).mkdir(parents=True)
+    # Not ours: by its name, or a link.
+    (profile / ".git" / "new").mkdir(parents=True)
+    (profile / ".link.ab12cd_9").symlink_to(profile / "small")
+    (profile / ".index.html.abc.part").write_text("<")
+    (profile / ".notes").write_text("mine")
+    found = leftovers([littered.study()], littered.folder, frozenset())
+    reports = {one.path.name: one.reason for one in found if profile in one.path.parents}
+    assert reports == {
+        ".small.ab12cd_9": "a report that was being built",
+        ".gone.ab12cd_9": "a report that was being built",
+        ".index.html.abc.part": "left by a write that was interrupted",
+    }
+    remove(found)
+    # .away holds the only copy of a report that was being replaced.
+    assert {path.name for path in profile.iterdir()} == {".away.ab12cd_9", "small", ".git", ".link.ab12cd_9", ".notes"}
+
+
+def test_nothing_is_cleaned_while_reports_are_built(littered, monkeypatch):
+    from gradstudy.errors import StudyHeldError
+
+    (littered.folder / "reports" / "quick").mkdir(parents=True)
+    monkeypatch.setattr("gradstudy.study.lock.REPORTS_PATIENCE", 0)
+    with hold_reports(littered.folder, "quick"), pytest.raises(StudyHeldError), held(littered.folder):
+        pass
 
 
 def test_a_run_in_a_report_stays_and_so_does_one_of_any_profile(littered):
