@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from gradstudy.errors import GradstudyError, OversubscribedError
 from gradstudy.study import process
 from gradstudy.study.executor import TICK, Budget, Job
-from gradstudy.study.ledger import BrokenEntryError, read_entry
+from gradstudy.study.ledger import RUN_FILE, BrokenEntryError, read_entry
 from gradstudy.study.lock import FILE as LOCK
 from gradstudy.study.lock import is_held
 from gradstudy.study.outcome import Failure, Outcome
@@ -48,6 +48,7 @@ class Task:
     job: Job
     worker: str
     future: Future
+    started: float
 
 
 @dataclass
@@ -103,7 +104,7 @@ class Cluster:
                 self._seeing.add((worker, job.folder.parent))
         key = f"gradstudy-{job.request['study']}-{job.folder.name[:12]}-{uuid.uuid4().hex[:8]}"
         future = self.client.submit(work, job, seal, key=key, workers=[worker], allow_other_workers=False, pure=False)
-        task = Task(job, worker, future)
+        task = Task(job, worker, future, time.monotonic())
         self._tasks.append(task)
         return task
 
@@ -284,7 +285,11 @@ def _is_loss(error: BaseException) -> bool:
 
 
 def _lost(run: Task) -> Outcome:
-    return Outcome("killed", Failure("WorkerLost", f"the worker {run.worker} is gone"))
+    """A run whose worker is gone; its process ends with the worker and says so, unless its machine has gone as well."""
+    outcome = Outcome("killed", Failure("WorkerLost", f"the worker {run.worker} is gone"))
+    if not is_held(run.job.folder) and not (run.job.folder / RUN_FILE).exists():
+        process.write_unsaid(run.job, outcome, time.monotonic() - run.started)
+    return outcome
 
 
 def _left(job: Job) -> Outcome:

@@ -112,8 +112,7 @@ def prepare(folder: Path) -> int:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        earlier = [int(path.name) for path in (folder / ATTEMPTS).glob("*") if path.name.isdigit()]
-        attempt = max(earlier, default=0) + 1
+        attempt = current_attempt(folder)
         checkpoints.hand_over(folder)
         left = [path for path in folder.iterdir() if path.name not in (ATTEMPTS, CHECKPOINTS, LOCK)]
         if left:
@@ -123,6 +122,12 @@ def prepare(folder: Path) -> int:
     except OSError as error:
         raise storage_error(folder, error) from error
     return attempt
+
+
+def current_attempt(folder: Path) -> int:
+    """Number of the attempt that lies in a run's folder: one more than of those that were moved away."""
+    earlier = [int(path.name) for path in (folder / ATTEMPTS).glob("*") if path.name.isdigit()]
+    return max(earlier, default=0) + 1
 
 
 def write_entry(folder: Path, request: Mapping[str, Any], outcome: Outcome, details: Mapping[str, Any]) -> None:

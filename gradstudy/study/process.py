@@ -34,7 +34,6 @@ class RunProcess:
 
     job: Job
     process: subprocess.Popen[bytes]
-    attempt: int
     deadline: float
     started: float
 
@@ -96,7 +95,7 @@ def start(job: Job, shared: Household) -> RunProcess:
     with suppress(BrokenPipeError), process.stdin as stdin:
         stdin.write(json.dumps(request).encode())
     now = time.monotonic()
-    return RunProcess(job, process, attempt, now + job.timeout + GRACE, now)
+    return RunProcess(job, process, now + job.timeout + GRACE, now)
 
 
 def _counts(job: Job, attempt: int) -> dict[str, int]:
@@ -152,12 +151,16 @@ def _collect(run: RunProcess, otherwise: Outcome) -> Outcome:
         return Outcome.from_json(said)
     for message in messages:
         _kill(message["kernel"])  # it outlives a process that was killed
-    details: dict[str, Any] = {"evidence": None, "started": None, "seconds": round(time.monotonic() - run.started, 3)}
-    details |= _counts(run.job, run.attempt)
-    request = {**run.job.request, "threads": run.job.threads}
-    with suppress(StorageError):  # then nothing is there, and the run counts as new
-        ledger.write_entry(run.job.folder, request, otherwise, details)
+    write_unsaid(run.job, otherwise, time.monotonic() - run.started)
     return otherwise
+
+
+def write_unsaid(job: Job, outcome: Outcome, seconds: float) -> None:
+    """Write run.json for a run whose process could not any more."""
+    details: dict[str, Any] = {"evidence": None, "started": None, "seconds": round(seconds, 3)}
+    details |= _counts(job, ledger.current_attempt(job.folder))
+    with suppress(StorageError):  # then nothing is there, and the run counts as new
+        ledger.write_entry(job.folder, {**job.request, "threads": job.threads}, outcome, details)
 
 
 def _messages(process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:

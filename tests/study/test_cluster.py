@@ -21,6 +21,7 @@ from gradstudy.errors import OversubscribedError
 from gradstudy.study import cluster as clusters
 from gradstudy.study.cluster import Cluster, ClusterError, check_workspace, cluster
 from gradstudy.study.executor import Budget, Job
+from gradstudy.study.ledger import read_entry
 from gradstudy.study.lock import hold, is_held
 
 LONG = {"timeout": 120}
@@ -136,7 +137,7 @@ def test_a_worker_that_is_lost_before_its_first_run_costs_an_attempt_and_not_the
     from distributed import Client
 
     worker = dask.worker()
-    job = Job(tmp_path / "runs" / "small" / ("0" * 64), {"study": "small"}, 1, 60)
+    job = Job(tmp_path / "runs" / "small" / ("0" * 64), {"study": "small", "parameters": {}}, 1, 60)
     with Client(dask.address, set_as_default=False) as client, hold(job.folder.parent):
         client.wait_for_workers(1)
         opened = Cluster(client, Budget())
@@ -144,6 +145,9 @@ def test_a_worker_that_is_lost_before_its_first_run_costs_an_attempt_and_not_the
         worker.kill()
         task = opened.start(job)
         assert wait_for(lambda: opened.look(task)).failure.name == "WorkerLost"
+        # Nobody else could say so: as if the worker's machine had gone.
+        said = read_entry(job.folder)
+        assert (said.outcome.status, said.outcome.failure.name) == ("killed", "WorkerLost")
         assert not opened.admits(job, [job])
 
 
