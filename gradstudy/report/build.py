@@ -81,7 +81,7 @@ def build(results: Results, find_claim: Callable[[str], Claim], target: Path, st
         material = content.Material(results, assessments, pictures, files, kept, stamp)
         write_atomic(folder / "report.json", content.as_bytes(content.report(material)))
         report = form.load(folder / "report.json")
-        named = numbers.numbers(report, assessments, report_id.identity(folder))
+        named = numbers.numbers(report, assessments, kept, report_id.identity(folder))
         write_atomic(folder / numbers.JSON, content.as_bytes(named))
         write_atomic(folder / numbers.TEX, numbers.as_tex(named))
         write_atomic(folder / "report.pdf", pdf.render(folder))

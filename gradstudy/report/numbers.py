@@ -6,48 +6,65 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradstudy.claims.claim import Estimate
-from gradstudy.report import words
+from gradstudy.report import estimate_tables, prose, words
 from gradstudy.report.latex import latex
 from gradstudy.report.macros import camel, distinct
 from gradstudy.report.metadata import washed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gradstudy.report.assess import Assessment, ControlOutcome, Measured
     from gradstudy.report.identity import Identity
 
 JSON, TEX = "numbers.json", "numbers.tex"
 
 _HEAD = r"""
-% An estimate NAME gives the macros \gsNAMEValue, \gsNAMELow, \gsNAMEHigh (95 % interval, or numerical error bound),
-% \gsNAMEN and \gsNAMEText. Under NAME, numbers.json beside this file has the exact numbers, the tables and the runs.
+% An estimate NAME gives the macros \gsNAMEValue, \gsNAMELow, \gsNAMEHigh (95 % interval, or numerical error bound; of a
+% study without claims what its method says), \gsNAMEN and \gsNAMEText; a figure gives \gsNAMECaption. Under NAME,
+% numbers.json beside this file has the exact numbers, the tables and the runs.
 \providecommand{\gsdefine}[2]{\expandafter\newcommand\csname gs#1\endcsname{#2}}
 \providecommand{\gsestimate}[6]{\gsdefine{#1Value}{#2}\gsdefine{#1Low}{#3}\gsdefine{#1High}{#4}%
   \gsdefine{#1N}{#5}\gsdefine{#1Text}{#6}}
 """.strip()
 
 
-def numbers(report: Mapping[str, Any], assessments: Sequence[Assessment], identity: Identity) -> dict[str, Any]:
+def numbers(
+    report: Mapping[str, Any],
+    assessments: Sequence[Assessment],
+    tables: Mapping[str, pd.DataFrame],
+    identity: Identity,
+) -> dict[str, Any]:
     """Content of numbers.json.
 
     Args:
         report: content of report.json.
         assessments: its claims, in their order.
+        tables: its tables, with the parameters of each row's run.
         identity: of the report.
 
     Returns:
         `report` (its id), `edition`, `runs`, and for each claim its verdict, its estimates (`name`, `condition`,
-        `unit`, `value`, `low`, `high`, `n`) and those of its controls; `records` holds the tables (name to sha256) and
-        the runs (first 12 characters of their digests) that the measure was given.
+        `unit`, `value`, `low`, `high`, `n`) and those of its controls; of a study without claims, in `measured`, the
+        estimates that it recorded; in `captions` those of the figures, with the numbers in them. `records` holds the
+        tables (name to sha256) and the runs (first 12 characters of their digests) that each was made from.
     """
     prefix = camel("" if report["profile"] == "standard" else report["profile"]) + camel(report["study"])
     digests = {table["name"]: table["sha256"] for table in report["tables"]}
-    names = iter(list(distinct(_names(prefix, assessments))))
+    recorded = list(estimate_tables.estimates(report, tables))
+    drawn = [figure for figure in report["figures"] if not figure["missing"]]
+    names = iter(list(distinct([*_names(prefix, assessments), *_further_names(prefix, recorded, drawn)])))
     ends = [run["status"] for run in report["runs"]["list"]]
     return {
         "report": identity.id,
         "edition": f"{identity.caption}, gradstudy {identity.version}, {identity.date}",
         "runs": {"name": next(names), "planned": len(ends), "finished": ends.count("ok")},
         "claims": [_claim(assessment, names, digests) for assessment in assessments],
+        "measured": [
+            {**_estimate(found, next(names)), "records": {"tables": {table: digests[table]}, "runs": [run]}}
+            for table, run, found in recorded
+        ],
+        "captions": [_caption(figure, next(names), digests, tables) for figure in drawn],
     }
 
 
@@ -61,6 +78,8 @@ def as_tex(content: Mapping[str, Any]) -> bytes:
         lines += _estimates(claim["estimates"])
         for control in claim["controls"]:
             lines += [_comment(f"{claim['claim']}, control {control['control']}"), *_estimates(control["estimates"])]
+    lines += ["", *_estimates(content["measured"])] if content["measured"] else []
+    lines += ["", *(_define(row["name"], row["caption"]) for row in content["captions"])]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -73,6 +92,24 @@ def _names(prefix: str, assessments: Sequence[Assessment]) -> Iterator[str]:
         yield from _conditions(own, assessment.measured)
         for outcome in assessment.controls:
             yield from _conditions(f"{own}Control{camel(outcome.control.name)}", outcome.measured)
+
+
+def _further_names(
+    prefix: str, recorded: Sequence[tuple[str, str, Estimate]], drawn: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Names of the estimates that were recorded and of the figures' captions, in the order they are asked for."""
+    for table, _, found in recorded:
+        yield prefix + camel(table) + camel(found.condition)
+    for figure in drawn:
+        yield f"{prefix}{camel(figure['name'].replace('_', ' '))}Caption"
+
+
+def _caption(
+    figure: Mapping[str, Any], name: str, digests: Mapping[str, str], tables: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
+    runs = sorted({run for table in figure["tables"] for run in tables[table]["run"]})
+    records = {"tables": {table: digests[table] for table in figure["tables"]}, "runs": runs}
+    return {"figure": figure["id"], "name": name, "caption": prose.plain(figure["caption"]), "records": records}
 
 
 def _conditions(name: str, measured: Measured) -> Iterator[str]:

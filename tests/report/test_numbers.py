@@ -70,6 +70,34 @@ def runs(report: Path) -> list[dict]:
     return form.load(report / "report.json")["runs"]["list"]
 
 
+def test_a_caption_is_there_with_its_figure_its_tables_and_its_runs(report: Path, numbers: dict):
+    content = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    drawn = [figure for figure in content["figures"] if not figure["missing"]]
+    assert [row["figure"] for row in numbers["captions"]] == [figure["id"] for figure in drawn]
+    growth = numbers["captions"][0]
+    assert growth["name"] == "MadeUpGrowthCaption"
+    assert growth["records"]["tables"] == {"rates": digest_of(report / "tables" / "rates.csv")}
+    assert len(growth["records"]["runs"]) == 24
+    assert rf"\gsdefine{{MadeUpGrowthCaption}}{{{latex(growth['caption'])}}}" in lines(report)
+    assert numbers["measured"] == []  # a study with claims says its numbers in them
+
+
+def digest_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_study_without_claims_has_the_estimates_that_it_recorded():
+    own = Path(__file__).parents[2] / "reports" / "standard" / "cost-of-running"
+    with (own / "tables" / "costs.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    named = json.loads((own / "numbers.json").read_text(encoding="utf-8"))["measured"]
+    for part in ("value", "low", "high", "n"):
+        assert [row[part] for row in named] == [float(row[part]) for row in rows]
+    assert [row["records"]["runs"] for row in named] == [[row["run"]] for row in rows]
+    assert [row["unit"] for row in named] == [row["unit"] for row in rows]
+    assert len({row["name"] for row in named}) == len(rows)
+
+
 def test_the_macros_are_the_numbers_as_the_report_prints_them(report: Path):
     content = json.loads((report / "report.json").read_text(encoding="utf-8"))
     found = [match.groups() for line in lines(report) if (match := ESTIMATE.fullmatch(line))]

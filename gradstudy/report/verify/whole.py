@@ -73,7 +73,8 @@ class Again:
     @cached_property
     def numbers(self) -> dict[str, Any]:
         """Its numbers.json."""
-        named = numbers.numbers(self.stored.report, self.assessments, report_id.identity(self.stored.folder))
+        kept, identity = self.stored, report_id.identity(self.stored.folder)
+        named = numbers.numbers(kept.report, self.assessments, kept.tables, identity)
         return dict(json.loads(content.as_bytes(named)))
 
 
