@@ -99,7 +99,7 @@ def of_report(folder: Path) -> Iterator[Citable]:
     yield Citable((study, whole.id), whole, folder, report)
     for figure in report["figures"]:
         words = prose.plain(figure["caption"])
-        own = Identity(figure["id"], figure["title"], words, report["version"], report["date"])
+        own = Identity(figure["id"], figure["title"], words, report["version"], report["date"]).by(report)
         yield Citable((own.name, own.id), own, folder, report, figure=figure)
     for claim in report["claims"]:
         yield Citable((f"{study}/{claim['id']}", claim["id"]), whole, folder, report, claim=claim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from gradstudy.errors import UnknownFigureError
@@ -96,7 +97,7 @@ def _report(found: Identity, macros: str = "") -> str:
 def _claim(found: Citable, place: Path) -> str:
     claim = found.claim
     title = f"{claim['id']} ({claim['verdict']}): {claim['statement']}"
-    own = Identity(found.identity.id, title, found.identity.caption, found.identity.version, found.identity.date)
+    own = replace(found.identity, title=title)
     key, _, where = claim["source"].partition(": ")
     papers = [source["bibtex"] for source in found.report["sources"] if source["key"] == key]
     source = rf"~\cite[{{{latex(where)}}}]{{{key}}}" if papers else f" ({latex(claim['source'])})"

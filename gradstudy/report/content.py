@@ -54,6 +54,8 @@ def report(material: Material) -> dict[str, Any]:
         "study": results.study.slug,
         "profile": results.profile,
         "title": spec.title,
+        **({"authors": spec.authors} if spec.authors else {}),
+        **({"year": spec.year} if spec.year else {}),
         "question": prose.parse(spec.question),
         "method": _method(spec, results.profile),
         "date": edition.day().isoformat(),

@@ -204,6 +204,8 @@ class _Report(_Part):
     study: Slug
     profile: Literal["quick", "standard", "paper"]
     title: str
+    authors: list[str] = []
+    year: int | None = None
     question: list[_Block]
     method: list[_Block]
     date: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gradstudy.errors import UnknownFigureError
 from gradstudy.report import pdf_info, svg_info
@@ -43,6 +44,8 @@ class Identity:
         caption: a figure's caption without markup; of a report its profile and runs.
         version: edition of gradstudy that made it.
         date: date of the report, ISO 8601; empty in an SVG of an edition that did not write it there.
+        authors: of the study, where its report says so; a file that has left its report does not know them.
+        year: of the study, likewise.
     """
 
     id: str
@@ -50,6 +53,12 @@ class Identity:
     caption: str
     version: str
     date: str
+    authors: tuple[str, ...] = ()
+    year: int | None = None
+
+    def by(self, report: Mapping[str, Any]) -> Identity:
+        """The same with the authors and the year that a report.json says."""
+        return replace(self, authors=tuple(report.get("authors", ())), year=report.get("year"))
 
     @property
     def name(self) -> str:
@@ -107,7 +116,9 @@ def identity_of(content: bytes, name: str) -> Identity:
     """As `read`, of bytes; `name` is told when they are refused."""
     try:
         keys = {"png": _png_keys, "svg": svg_info.keys, "pdf": pdf_info.keys}[kind_of(content)](content)
-        found = Identity(*(washed(keys.get(part, "")) for part in ("id", "title", "caption", "version", "date")))
+        parts = (washed(keys.get(part, "")) for part in ("id", "title", "caption", "version", "date"))
+        own_id, title, caption, version, date = parts
+        found = Identity(own_id, title, caption, version, date)
         _check(found)
     except UnreadableError as problem:
         raise UnknownFigureError(

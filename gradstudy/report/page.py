@@ -58,7 +58,7 @@ def _is_tall(png: Path) -> bool:
 
 def _told(figure: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
     """A figure with what stands for it: words for those who cannot see it, its citation."""
-    own = Identity(figure["id"], figure["title"], "", report["version"], report["date"])
+    own = Identity(figure["id"], figure["title"], "", report["version"], report["date"]).by(report)
     return {**figure, "alt": figure["alt"] or figure["title"], "bibtex": "" if figure["missing"] else bibtex.entry(own)}
 
 

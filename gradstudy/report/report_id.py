@@ -19,4 +19,5 @@ def identity(folder: Path) -> Identity:
     report = form.load(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     caption = f"profile {report['profile']}, {report['runs']['text']}"
-    return Identity(f"{report['study']}@{digest}", report["title"], caption, report["version"], report["date"])
+    own = Identity(f"{report['study']}@{digest}", report["title"], caption, report["version"], report["date"])
+    return own.by(report)

@@ -29,6 +29,8 @@ _WHY = {
     "plant": "a control differs from its group in exactly one planted cause",
     "grid": "the groups say what is run",
     "over": "an axis is the list of the values that a parameter takes",
+    "authors": "whoever cites the study names them",
+    "year": "whoever cites the study dates it by it",
     "[key]": "a profile is chosen by its name, with --profile",
 }
 
@@ -111,6 +113,8 @@ class StudySpec(_Model):
     claims: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
     data: list[str] = []
     timings: list[str] = []
+    authors: list[Text] = []
+    year: Annotated[int, Field(ge=1000, le=9999)] | None = None
     profiles: Annotated[dict[ProfileName, Profile], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -10,14 +10,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
 from gradstudy.errors import ReportError, UnknownFigureError
 from gradstudy.report.bibtex import entry
+from gradstudy.report.build import build_all
 from gradstudy.report.cite import cite, draw
 from gradstudy.report.identity import Identity
 from gradstudy.report.latex import latex
+from gradstudy.report.verify.executed import Execution
+from gradstudy.report.verify.finding import Outcome
+from gradstudy.report.verify.target import verify
+from gradstudy.study.catalog import Study, find_study
+from gradstudy.study.progress import Lines
 
 
 @pytest.fixture
@@ -44,6 +51,22 @@ def test_only_a_study_that_came_with_gradstudy_is_credited_to_its_developers(rep
     with Image.open(report / "figures" / "growth.png") as picture:
         picture.load()
         assert "Author" not in picture.text
+
+
+def test_a_study_s_own_authors_and_year_are_those_of_its_study_yaml(synthetic, study: Study, tmp_path: Path):
+    spec = {**synthetic.SPEC, "authors": ["Ada Example", "Groups and Rings Ltd", "B. & C."], "year": 2031}
+    (study.folder / "study.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    own = find_study("made-up", tmp_path)
+    synthetic.leave_runs(own, tmp_path)
+    build_all([own], "standard", tmp_path)
+    page = (tmp_path / "reports" / "standard" / "made-up" / "index.html").read_text(encoding="utf-8")
+    for target in ("made-up/growth", "made-up", "made-up/M1"):
+        text = cite(target, tmp_path)
+        assert r"author = {Ada Example and {Groups and Rings Ltd} and B. \& C.}" in text
+        assert "year = {2031}" in text
+    assert "author = {Ada Example and {Groups and Rings Ltd} and B. \\&amp; C.}" in page
+    (verified,) = verify("made-up", tmp_path, "recompute", Execution(Lines()))
+    assert verified.outcome is Outcome.IDENTICAL
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])

@@ -35,7 +35,7 @@ from gradstudy.study.results import Results
 # Parts of report.json, by what a reader would call them; `figures` are told with their pictures.
 _PARTS = {
     "claims": ("claims", "summary"),
-    "words": ("title", "question", "method", "sources"),
+    "words": ("title", "authors", "year", "question", "method", "sources"),
     "list of runs": ("runs", "tables"),
 }
 
@@ -109,7 +109,8 @@ def recomputed(again: Again) -> Iterator[Finding]:
 
 def _part(again: Again, part: str) -> Finding:
     kept, names = again.stored.report, _PARTS[part]
-    same = agreement.of_contents({name: kept[name] for name in names}, {name: again.report[name] for name in names})
+    said, found = ({name: of[name] for name in names if name in of} for of in (kept, again.report))
+    same = agreement.of_contents(said, found)
     return Finding(part, same.outcome, _recomputed(part, kept, same.largest), same.where)
 
 
