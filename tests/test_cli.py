@@ -324,6 +324,9 @@ def test_quick_that_decides_nothing_ends_with_where_verdicts_come_from(gradstudy
     (tmp_path / "studies" / "tiny" / "study.yaml").write_text(text)
     last = gradstudy("run", "tiny").stdout.splitlines()[-1]
     assert (last == "quick decides no claim; for verdicts: gradstudy run --profile standard") is standard
+    said = gradstudy("run", "tiny", "-p", "seed=5")
+    assert "no report: with -p" in said.stderr
+    assert "quick decides no claim" not in said.stdout
 
 
 @pytest.mark.parametrize("code", ["import gradstudy", "from gradstudy.cli import main; main(['--help'])"])

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
 Kind = Literal["theorem", "existence", "rate", "equality", "comparison"]
+_STATUSES = ("read", "second-hand", "from memory", "computed here")
 
 
 class Verdict(StrEnum):
@@ -90,8 +91,10 @@ class Claim:
     Args:
         id: the dossier's or the lecture's key, such as "P1".
         source: BibTeX key and place, "pascanu2013: Eq. 6-7".
-        source_status: "read" in the primary text, "second-hand", "from memory" or "computed here".
-        kind: how the estimates are read; "theorem" is a search for a witness against, "existence" for one in favour.
+        source_status: "read" in the primary text, "second-hand", "from memory" or "computed here"; more may follow.
+        kind: "theorem" is a search for a witness against, "existence" for one in favour, of which one is enough; the
+            others say what was estimated, a "rate", an "equality" within the region or a "comparison" of two arms, of
+            which every estimate counts.
         statement: the claim in one sentence.
         setting: what was run, and what was scaled down or differs from the source.
         region: the values for which the claim holds.
@@ -110,6 +113,16 @@ class Claim:
     replicate: str
     measure: Callable[[Tables], tuple[Estimate, ...]]
     controls: tuple[Control, ...]
+
+    def __post_init__(self) -> None:
+        # A word that is not known would be read as another one.
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"claim {self.id} of the kind {self.kind!r}; needed is one of {', '.join(get_args(Kind))}")
+        if not self.source_status.startswith(_STATUSES):
+            raise ValueError(
+                f"claim {self.id} with the source_status {self.source_status!r}; needed is one that begins with "
+                f"one of {', '.join(_STATUSES)}"
+            )
 
 
 def decide(claim: Claim, estimates: tuple[Estimate, ...]) -> Verdict:

@@ -6,6 +6,7 @@ import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from textwrap import shorten
 from types import MappingProxyType
 
 from gradstudy.claims.claim import Claim
@@ -64,7 +65,7 @@ def choose(claim_id: str, among: Mapping[str, Claim]) -> Claim:
         close = difflib.get_close_matches(claim_id, among, n=3)
         raise UnknownClaimError(
             f"claim {claim_id!r}",
-            needed=f"one of {', '.join(among)}",
+            needed=f"one of {shorten(', '.join(reversed(list(among))), 200, placeholder=' and others')}",
             why="a report decides only claims whose measure, region and controls were fixed beforehand",
             remedy=(f"did you mean {' or '.join(close)}? Else " if close else "")
             + "correct the id in study.yaml, or define the claim in a claims.py beside it",

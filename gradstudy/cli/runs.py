@@ -266,7 +266,7 @@ def _only_standard_decides(tally: Tally, rows: list[dict[str, Any]]) -> bool:
     decided = any(not row["verdict"].startswith("undecided") for row in rows)
     decided |= any("measure" in row["verdict"] for row in rows)  # nor would standard decide what cannot be measured
     claiming = [plan for plan in tally.plans if plan.study.spec.claims and "standard" in plan.study.spec.profiles]
-    return not decided and any(plan.name == "quick" for plan in claiming)
+    return bool(rows) and not decided and any(plan.name == "quick" for plan in claiming)
 
 
 def _rows(plan: Plan) -> list[dict[str, Any]]:

@@ -100,7 +100,11 @@ def _claim(found: Citable, place: Path) -> str:
     own = replace(found.identity, title=title)
     key, _, where = claim["source"].partition(": ")
     papers = [source["bibtex"] for source in found.report["sources"] if source["key"] == key]
-    source = rf"~\cite[{{{latex(where)}}}]{{{key}}}" if papers else f" ({latex(claim['source'])})"
+    cited = rf"\cite[{{{latex(where)}}}]{{{key}}}" if papers else latex(claim["source"])
+    # Only what was read there stands in the source; the words of other claims are the study's.
+    source = f" ({latex(claim['source_status'])}; see~{cited})"
+    if claim["source_status"].startswith("read"):
+        source = f"~{cited}" if papers else f" ({cited})"
     sentence = (
         f"Claim {latex(claim['id'])}, ``{latex(claim['statement'].rstrip('.'))}''{source}, "
         f"comes out {latex(claim['verdict'])}~\\cite{{{bibtex.key(own, claim['id'])}}}{_effect(found)}."

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gradstudy.errors import StorageError
+from gradstudy.errors import RecordError, StorageError
 from gradstudy.records import RUN_VARIABLE
 from gradstudy.study.checkpoints import drop
 from gradstudy.study.ledger import write_entry
@@ -80,6 +80,7 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     import logging
 
     from gradstudy.study import library
+    from gradstudy.study.columns import check_records
     from gradstudy.study.evidence import stamps, take
     from gradstudy.study.execution import Options, execute
     from gradstudy.study.notebook import to_node
@@ -90,7 +91,13 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     options = Options(request["timeout"], folder, request["memory"], lambda pid: tell({"kernel": pid}))
     before = stamps()
     outcome = execute(to_node(request["notebook"]), request["parameters"], options)
-    return (outcome, take(folder, before)) if outcome.status == "ok" else (outcome, None)
+    if outcome.status != "ok":
+        return outcome, None
+    try:
+        check_records(folder, request["parameters"])
+    except RecordError as error:
+        return Outcome("failed", Failure.of_error(error)), None
+    return outcome, take(folder, before)
 
 
 def _take_stdout() -> Tell:

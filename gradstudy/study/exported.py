@@ -5,17 +5,19 @@ from __future__ import annotations
 import ast
 import datetime
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gradstudy.errors import ParametersCellError, StudySpecError
+from gradstudy.errors import ParametersCellError, RecordError, StudySpecError, UnknownStudyError
 from gradstudy.records import write_atomic
 from gradstudy.study import checkpoints, evidence, ledger, library
 from gradstudy.study.catalog import Study, find_study
 from gradstudy.study.child import environment
+from gradstudy.study.columns import check_records
 from gradstudy.study.data import declared
 from gradstudy.study.execution import NOTEBOOK, NotebookStoppedError, Options, execute_managed
 from gradstudy.study.executor import count_cores
@@ -23,10 +25,10 @@ from gradstudy.study.identity import code_of, identity
 from gradstudy.study.lock import hold, hold_run
 from gradstudy.study.memory import limited, share
 from gradstudy.study.notebook import INJECTED, ORIGIN, Notebook, code_cells, has_tag
-from gradstudy.study.outcome import Outcome
+from gradstudy.study.outcome import Failure, Outcome
 from gradstudy.study.parameters import coerce, parse_schema
 from gradstudy.study.spec import Profile
-from gradstudy.study.workspace import find_workspace, run_folder, study_runs
+from gradstudy.study.workspace import VARIABLE, find_workspace, run_folder, study_runs
 
 
 def execute(nb: Any, **options: Any) -> Any:
@@ -44,10 +46,11 @@ def execute(nb: Any, **options: Any) -> Any:
 
     Raises:
         NotebookStoppedError: it did not reach its end; run.json says why.
+        RecordError: a table has a column that a report puts in front of it; run.json says so.
         GradstudyError: anything that can be wrong before the kernel starts.
     """
     workspace, (slug, profile) = find_workspace(), _origin(nb)
-    study = find_study(slug, workspace)
+    study = _study(slug, workspace)
     chosen = study.spec.profile(profile)
     request, notebook = _request(nb, study, chosen)
     folder = run_folder(workspace, study.slug, request["digest"])
@@ -57,14 +60,18 @@ def execute(nb: Any, **options: Any) -> Any:
         held = chosen.memory or share(chosen.threads, count_cores())
         variables = environment(folder, request["threads"]) | library.bring(notebook.library, folder)
         started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-        outcome, seen, stopped, before = Outcome("ok"), None, None, evidence.stamps()
+        outcome, seen, before = Outcome("ok"), None, evidence.stamps()
+        stopped: Exception | None = None
         limit = options.pop("execution_timeout", None) or chosen.timeout
         with _variables(variables), limited(held), open(folder / "log", "a", encoding="utf-8") as log:
             try:
                 nb = execute_managed(nb, options=Options(limit, folder, held, log=log), **options)
+                check_records(folder, request["parameters"])
                 seen = evidence.take(folder, before)
             except NotebookStoppedError as error:
                 outcome, stopped = error.outcome, error
+            except RecordError as error:
+                outcome, stopped = Outcome("failed", Failure.of_error(error)), error
         _keep_notebook(nb, folder)
         seconds = round(time.monotonic() - clock, 3)
         details = {"evidence": seen, "started": started.isoformat(timespec="seconds"), "seconds": seconds}
@@ -72,7 +79,20 @@ def execute(nb: Any, **options: Any) -> Any:
         if stopped:
             raise stopped
         checkpoints.drop(folder)
+        print(f"kept as a run of {slug}: {folder}", file=sys.stderr)
     return nb
+
+
+def _study(slug: str, workspace: Path) -> Study:
+    try:
+        return find_study(slug, workspace)
+    except UnknownStudyError as error:
+        raise UnknownStudyError(
+            f"a notebook of the study {slug!r}, which is not in the workspace {workspace}",
+            needed=error.needed,
+            why="a run is kept with its study",
+            remedy=f"set {VARIABLE} to the workspace that the notebook was exported from, or run papermill there",
+        ) from error
 
 
 def _request(nb: Any, study: Study, chosen: Profile) -> tuple[dict[str, Any], Notebook]:

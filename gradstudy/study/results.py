@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradstudy.errors import RecordError
 from gradstudy.records import read_table
 from gradstudy.study.catalog import Study
+from gradstudy.study.columns import check_columns
 from gradstudy.study.evidence import merge
 from gradstudy.study.ledger import BrokenEntryError, Entry, read_entry
 from gradstudy.study.plan import Planned, make_plan
@@ -121,14 +121,7 @@ def _table(planned: Planned, name: str) -> pd.DataFrame:
     point = planned.point
     front = {"run": planned.digest[:RUN_CHARACTERS], "group": point.group, "control": point.control}
     front |= {key: json.dumps(value) if isinstance(value, list) else value for key, value in point.parameters.items()}
-    if clash := [column for column in table.columns if column in front]:
-        raise RecordError(
-            f"the table {name.removesuffix('.csv')!r} has the column {', '.join(map(repr, clash))}, which is also a "
-            f"parameter of its run ({', '.join(point.parameters)}) or one of run, group, control",
-            needed="columns of other names",
-            why="parameters are put in front of every table as columns",
-            remedy="leave the column out where the notebook records the table, or rename it",
-        )
+    check_columns(name.removesuffix(".csv"), list(table.columns), point.parameters)
     for place, (column, value) in enumerate(front.items()):
         table.insert(place, column, [value] * len(table))
     return table

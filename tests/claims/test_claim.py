@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -62,6 +63,14 @@ def test_a_wider_interval_never_decides_more(scale: float):
     for middle in (-0.4, -0.1, 0.1, 0.4):
         narrow, wide = (decide(claim(region=region), estimates((middle - r, middle + r))) for r in (0.2, 0.2 + scale))
         assert wide is Verdict.INCONCLUSIVE or wide is narrow
+
+
+def test_a_word_that_would_be_read_as_another_is_refused():
+    with pytest.raises(ValueError, match="claim T of the kind 'existance'; needed is one of theorem, existence, rate"):
+        claim("existance")
+    with pytest.raises(ValueError, match="source_status 'own'; needed is one that begins with one of read, second-han"):
+        replace(claim(), source_status="own")
+    assert replace(claim(), source_status="computed here; the form is second-hand")
 
 
 def test_a_region_has_an_interior():

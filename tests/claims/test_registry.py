@@ -36,7 +36,7 @@ def test_claims_are_found_by_id():
 
 @pytest.mark.usefixtures("papers")
 def test_an_unknown_id_is_refused_with_the_known_ones():
-    with pytest.raises(UnknownClaimError, match="one of A, B, C"):
+    with pytest.raises(UnknownClaimError, match="one of C, B, A"):
         registry.find("D")
 
 

@@ -106,7 +106,17 @@ def test_a_report_is_cited_by_its_study_and_from_its_pdf(workspace: Path, report
     assert lone.split("\n\n")[0] == text.split("\n\n")[0]
 
 
-def test_a_claim_is_cited_with_its_verdict_its_effect_and_its_paper(workspace: Path, report: Path):
+def own_copy(workspace: Path, folder: Path, claim: dict) -> Path:
+    """The workspace with its first claim changed."""
+    shutil.copytree(workspace, folder / "forged")
+    file = folder / "forged" / "reports" / "standard" / "made-up" / "report.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    content["claims"][0] |= claim
+    file.write_text(json.dumps(content), encoding="utf-8")
+    return folder / "forged"
+
+
+def test_a_claim_is_cited_with_its_verdict_its_effect_and_its_paper(workspace: Path, report: Path, tmp_path: Path):
     text = cite("M1", workspace)
     assert text == cite("made-up/M1", workspace)
     claim = json.loads((report / "report.json").read_text(encoding="utf-8"))["claims"][0]
@@ -115,6 +125,9 @@ def test_a_claim_is_cited_with_its_verdict_its_effect_and_its_paper(workspace: P
     assert "@inproceedings{pascanu2013," in entries
     assert r"\cite[{Eq. 6-7}]{pascanu2013}, comes out SUPPORTED~\cite{gradstudy-made-up-M1-" in sentence
     assert f": {latex(claim['effect']['text'])}, n = 6 (activation tanh, the deciding one of 2 conditions)." in sentence
+    # What was not read there is not put into the source's mouth.
+    forged = own_copy(workspace, tmp_path, {"source_status": "computed here"})
+    assert r" (computed here; see~\cite[{Eq. 6-7}]{pascanu2013}), comes out SUPPORTED" in cite("M1", forged)
     undecided = cite("M4", workspace)
     assert "comes out undecided: no records~" in undecided
 

@@ -17,15 +17,17 @@ from gradstudy.errors import GradstudyError, ParametersCellError, StudySpecError
 from gradstudy.study import exported
 from gradstudy.study.notebook import to_ipynb
 
+CLASH = '\n# %%\nimport pandas as pd\n\ngs.record("rates", pd.DataFrame({"gain": [1.0]}))\n'
 
-def papermill(workspace, *parameters, code=0):
+
+def papermill(workspace, *parameters, code=0, place=None):
     origin = {"study": "small", "profile": "quick"}
     (workspace.folder / "in.ipynb").write_text(to_ipynb(workspace.notebook.read_text(), {}, origin))
     command = [sys.executable, "-m", "papermill", "--engine", "gradstudy", *parameters, "in.ipynb", "out.ipynb"]
     said = subprocess.run(
         command,
         cwd=workspace.folder,
-        env={**os.environ, "GRADSTUDY_WORKSPACE": str(workspace.folder)},
+        env={**os.environ, "GRADSTUDY_WORKSPACE": str(place or workspace.folder)},
         capture_output=True,
         text=True,
     )
@@ -49,6 +51,21 @@ def test_it_fails_as_a_run_does(workspace):
     papermill(workspace, "-p", "mood", "raise", code=1)
     papermill(workspace, "-p", "mood", "kill", code=1)
     assert [state.partition(":")[0] for state in workspace.states()] == ["failed", "killed"]
+
+
+def test_it_says_where_the_run_is_kept_and_what_to_do_where_its_study_is_not(workspace, tmp_path):
+    said = papermill(workspace)
+    assert f"kept as a run of small: {workspace.run_folder()}" in said.stderr
+    said = papermill(workspace, code=1, place=tmp_path / "elsewhere")
+    assert f"a notebook of the study 'small', which is not in the workspace {tmp_path / 'elsewhere'}" in said.stderr
+    assert "what to do: set GRADSTUDY_WORKSPACE to the workspace that the notebook was exported from" in said.stderr
+
+
+def test_a_column_named_like_a_parameter_fails_the_run(workspace):
+    workspace.notebook.write_text(workspace.notebook.read_text() + CLASH)
+    said = papermill(workspace, code=1)
+    assert "RecordError: the table 'rates' has the column 'gain'" in said.stderr
+    assert workspace.states()[0].startswith("failed: RecordError: the table 'rates'")
 
 
 def test_it_keeps_the_limits_of_its_profile_and_a_log(workspace):

@@ -122,6 +122,17 @@ def test_a_run_at_work_is_held_whoever_started_it(workspace, monkeypatch):
     assert statuses(workspace.run()) == ["ok"]
 
 
+def test_a_column_named_like_a_parameter_fails_the_run_at_its_end_and_not_the_report(workspace):
+    table = '\n# %%\nimport pandas as pd\n\ngs.record("rates", pd.DataFrame({"run": [1], "gain": [1.0]}))\n'
+    workspace.notebook.write_text(workspace.notebook.read_text() + table)
+    (planned,) = workspace.run().plans[0].points
+    assert planned.state.kind == "failed"
+    assert (
+        "the table 'rates' has the column 'run', 'gain', which is also a parameter of its run" in planned.state.detail
+    )
+    assert (planned.folder / "notebook.ipynb").is_file()
+
+
 def test_a_failed_notebook_shows_where(workspace):
     workspace.moods("kill")
     workspace.run()

@@ -56,6 +56,18 @@ def of_figure(again: Again, names: Sequence[str], execution: Execution) -> Findi
     return _tables(again, wanted, _executed(again, wanted, execution), names, execution.tolerance)
 
 
+def no_longer_planned(again: Again) -> tuple[int, int]:
+    """How many of the report's runs the study as it is now does not ask for any more, and how many there are."""
+    listed = {run.digest for run in stored.runs(again.stored.report)}
+    return len(listed - _planned(again)), len(listed)
+
+
+def _planned(again: Again) -> set[str]:
+    with tempfile.TemporaryDirectory(prefix="gradstudy-verify-") as folder:  # where no run is
+        points = make_plan(again.study, again.stored.report["profile"], Path(folder)).points
+    return {planned.digest[:RUN_CHARACTERS] for planned in points}
+
+
 def _ended_well(report: Mapping[str, object]) -> set[str]:
     return {run.digest for run in stored.runs(report) if run.status == "ok"}
 
@@ -99,7 +111,7 @@ def _unlike_runs(wanted: set[str], results: Results) -> Iterator[str]:
     now = {run.digest[:RUN_CHARACTERS]: run for run in results.runs}
     for run in sorted(wanted):
         if run not in now:
-            yield f"run {run} is planned no longer: study.yaml, the notebook or its data are not those of the report"
+            yield f"run {run} is planned no longer: study.yaml, notebook, lib.py or data are not those of the report"
         elif now[run].status != "ok":
             yield f"run {run} ended well in the report; now it is {now[run].status}: {now[run].error}"
 

@@ -42,11 +42,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """All findings on one figure or report, and what else may explain them."""
+    """All findings on one figure or report.
+
+    Args:
+        subject: what was verified.
+        findings: of its parts.
+        notes: what may explain a difference.
+        changed: what has changed of the study since, which a report that fits its own tables cannot show.
+    """
 
     subject: str
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
+    changed: str = ""
 
     @property
     def outcome(self) -> Outcome:

@@ -74,7 +74,7 @@ def _report(folder: Path, workspace: Path, strength: Strength, execution: Execut
     report = again.stored.report
     findings = [tables, whole.redrawn(again), *_decided(again, strength, execution)]
     subject = f"{report['study']} ({report['profile']}): {report['runs']['text']}"
-    return Verification(subject, tuple(findings), _notes(again, strength))
+    return _verification(subject, findings, again, strength)
 
 
 def _decided(again: Again, strength: Strength, execution: Execution) -> Iterator[Finding]:
@@ -108,7 +108,7 @@ def _figure(found: Citable, workspace: Path, strength: Strength, execution: Exec
     again = _again(found.folder, workspace)
     findings = [whole.redrawn(again, only=found.figure["name"])]
     findings += _runs_of(found, again, strength, execution)
-    return Verification(subject, tuple(findings), _notes(again, strength))
+    return _verification(subject, findings, again, strength)
 
 
 def _spoilt(subject: str, tables: Finding) -> Verification:
@@ -135,7 +135,7 @@ def _file(path: Path, workspace: Path, strength: Strength, execution: Execution)
         findings += _decided(again, strength, execution)
     else:
         findings = [_picture(content, found, again), *_runs_of(found, again, strength, execution)]
-    return Verification(f"{path}: {_subject(said, found)}", tuple(findings), _notes(again, strength))
+    return _verification(f"{path}: {_subject(said, found)}", findings, again, strength)
 
 
 def _picture(content: bytes, found: Citable, again: Again) -> Finding:
@@ -174,6 +174,16 @@ def _again(folder: Path, workspace: Path) -> Again:
     study = find_study(kept.report["study"], workspace)
     claims = cache(partial(study_claims.finder, study))  # a study's claims.py is executed only to decide claims
     return Again(kept, study, lambda claim_id: claims()(claim_id))
+
+
+def _verification(subject: str, findings: Sequence[Finding], again: Again, strength: Strength) -> Verification:
+    gone, total = executed.no_longer_planned(again)
+    changed = (
+        f"the study has changed: {gone} of {total} runs are planned no longer (study.yaml, notebook, lib.py or data)"
+        if gone
+        else ""
+    )
+    return Verification(subject, tuple(findings), _notes(again, strength), changed)
 
 
 def _notes(again: Again, strength: Strength) -> tuple[str, ...]:

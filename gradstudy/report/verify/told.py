@@ -23,6 +23,8 @@ def as_text(verification: Verification) -> str:
             lines.append(f"  {'':{width}}    and {len(finding.places) - _PLACES} more places")
     if verification.outcome is not Outcome.IDENTICAL:
         lines += [f"  note: {_cut(note)}" for note in verification.notes]
+    if verification.changed:
+        lines.append(f"  note: {_cut(verification.changed)}")
     return "\n".join(lines)
 
 
@@ -46,7 +48,7 @@ def as_json(verification: Verification) -> dict[str, Any]:
         "subject": verification.subject,
         "outcome": str(verification.outcome),
         "findings": findings,
-        "notes": list(verification.notes),
+        "notes": [*verification.notes, *([verification.changed] if verification.changed else [])],
     }
 
 

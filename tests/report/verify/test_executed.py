@@ -157,5 +157,5 @@ def test_another_notebook_is_another_run(ran: Path, study_file, capsys):
     study_file("notebook.py", "1.0 + shift", "shift + 1.0")
     outcome, _, places = last(executed(ran, "tiny/lefts"))
     assert outcome is Outcome.DIFFERS
-    assert places.endswith("is planned no longer: study.yaml, the notebook or its data are not those of the report")
+    assert places.endswith("is planned no longer: study.yaml, notebook, lib.py or data are not those of the report")
     assert "runs to do" not in capsys.readouterr().err

@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from gradstudy.cli import main
 from gradstudy.errors import ReportError, UnknownFigureError, UnknownStudyError
 from gradstudy.report import form, ledger, page
+from gradstudy.report.build import build_all
 from gradstudy.report.cite import draw
 from gradstudy.report.verify import target, whole
 from gradstudy.report.verify.executed import Execution
@@ -59,6 +60,20 @@ def test_a_report_is_identical_in_all_its_parts_by_any_of_its_names(own: Path):
         found = verified(name, own, "redraw")
         assert findings(found) == {"tables": Outcome.IDENTICAL, "figures": Outcome.IDENTICAL}
         assert found.subject == "made-up (standard): 24 runs"
+
+
+def test_a_study_that_has_changed_since_is_told_beside_a_report_that_is_identical(synthetic, study, tmp_path: Path):
+    synthetic.leave_runs(study, tmp_path)
+    build_all([study], "standard", tmp_path)
+    assert verified("made-up", tmp_path).changed == ""
+    notebook = study.folder / "notebook.py"
+    notebook.write_text(notebook.read_text() + "\nanother = 1\n")
+    for name in ("made-up", "made-up/growth", tmp_path / PLACE / "figures" / "growth.png"):
+        found = verified(name, tmp_path)
+        assert found.outcome is Outcome.IDENTICAL
+        assert found.changed.startswith("the study has changed: 8 of 8 runs are planned no longer")
+        assert found.changed in as_text(found)
+        assert found.changed in as_json(found)["notes"]
 
 
 def test_nothing_is_written(own: Path):
