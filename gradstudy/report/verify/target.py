@@ -177,13 +177,16 @@ def _again(folder: Path, workspace: Path) -> Again:
 
 
 def _verification(subject: str, findings: Sequence[Finding], again: Again, strength: Strength) -> Verification:
-    gone, total = executed.no_longer_planned(again)
-    changed = (
-        f"the study has changed: {gone} of {total} runs are planned no longer (study.yaml, notebook, lib.py or data)"
-        if gone
-        else ""
-    )
-    return Verification(subject, tuple(findings), _notes(again, strength), changed)
+    return Verification(subject, tuple(findings), _notes(again, strength), _changed(again))
+
+
+def _changed(again: Again) -> str:
+    try:
+        gone, total = executed.no_longer_planned(again)
+    except GradstudyError as error:
+        return f"the study has changed: it cannot be planned any more ({error.came})"
+    what = "study.yaml, notebook, lib.py or data"
+    return f"the study has changed: {gone} of {total} runs are planned no longer ({what})" if gone else ""
 
 
 def _notes(again: Again, strength: Strength) -> tuple[str, ...]:

@@ -74,6 +74,8 @@ def test_a_study_that_has_changed_since_is_told_beside_a_report_that_is_identica
         assert found.changed.startswith("the study has changed: 8 of 8 runs are planned no longer")
         assert found.changed in as_text(found)
         assert found.changed in as_json(found)["notes"]
+    notebook.write_text("seed = 1\n")
+    assert verified("made-up", tmp_path).changed.startswith("the study has changed: it cannot be planned any more (")
 
 
 def test_nothing_is_written(own: Path):
