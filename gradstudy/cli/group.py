@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import signal
 import sys
@@ -42,6 +43,8 @@ class _Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # a terminal without σ shows its number
+        # Python's end takes a moment, in which an interrupt would only spoil the exit code of what is done.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         try:
             return super().invoke(ctx)
         except GradstudyError as error:

@@ -26,15 +26,14 @@ def interrupt(process, names, draw):
 
 def is_left_in_order(six, process):
     """Whether the interrupt came before the end; if so, all that was begun is stopped, and that is said."""
-    _, err = process.communicate(timeout=120)
-    if process.returncode == 0:
+    out, err = process.communicate(timeout=120)
+    if process.returncode == 0 or out.endswith("}\n"):  # all was done and said; nothing was left to be interrupted
         return False
     assert process.returncode == 130, err
     assert "interrupted; what is finished is kept" in err
     assert "Traceback" not in err
-    assert not six.processes("gradstudy.study.child")
-    assert not six.processes("ipykernel_launcher")
-    assert not list(six.folder.glob("reports/quick/.six.*"))
+    # A kernel whose starter was killed before it could name it ends by itself, within a second or two.
+    six.wait_for(lambda: not six.processes("gradstudy.study.child") + six.processes("ipykernel_launcher"), 20)
     return True
 
 
@@ -59,6 +58,7 @@ def test_a_report_that_is_interrupted_is_built_by_the_next_run(until_hit, sixes,
         six.wait_for(lambda: process.poll() is not None or building(six))
         process.send_signal(signal.Signals[name])
         hit = is_left_in_order(six, process)
+        assert not building(six)
         assert six.unfinished() == 0
         six.recovers(undisturbed)
         return hit
