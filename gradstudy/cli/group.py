@@ -53,6 +53,9 @@ class _Commands(click.Group):
             ctx.exit(2 if isinstance(error, USAGE_ERRORS) else 1)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped; a second one would only spoil the exit code
+            # CPython keeps in mind an interrupt that came while code from a string ran, as it does during imports, and
+            # then ends by the signal instead of the exit code, although it was caught. The next such code clears that.
+            exec("")
             kept = "; what is finished is kept, `gradstudy run` goes on from there"
             click.echo(f"gradstudy: interrupted{kept if ctx.invoked_subcommand == 'run' else ''}", err=True)
             ctx.exit(130)

@@ -31,7 +31,7 @@ def is_left_in_order(six, process):
         return False
     assert process.returncode == 130, err
     assert "interrupted; what is finished is kept" in err
-    assert "Traceback" not in err
+    assert "Traceback" not in err.partition("Exception ignored in")[0]  # in a finalizer Python only tells of it
     # A kernel whose starter was killed before it could name it ends by itself, within a second or two.
     six.wait_for(lambda: not six.processes("gradstudy.study.child") + six.processes("ipykernel_launcher"), 20)
     return True
@@ -49,6 +49,21 @@ def test_an_interrupted_study_goes_on_where_it_was(until_hit, sixes, undisturbed
         return hit
 
     until_hit(sixes, strike)
+
+
+@pytest.mark.faults
+def test_an_interrupt_while_python_begins_has_the_exit_code_of_an_interrupt(sixes, undisturbed, draw):
+    # Most of these moments are within imports, where a caught interrupt once ended the process by the signal.
+    told = 0
+    for six, _ in zip(sixes, range(30), strict=False):
+        process = six.start()
+        time.sleep(draw.uniform(0.1, undisturbed.begin))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+        if "interrupted; what is finished is kept" in err:
+            told += 1
+            assert process.returncode == 130
+    assert told >= 10
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
