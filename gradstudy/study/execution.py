@@ -21,7 +21,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager, papermill_engines
 from papermill.iorw import LocalHandler, papermill_io
 
-from gradstudy.records import write_atomic
+from gradstudy.records import storage_error
 from gradstudy.study import evidence
 from gradstudy.study.engine import GradstudyEngine
 from gradstudy.study.memory import last_words, ran_out
@@ -126,7 +126,15 @@ class _WholeFiles(LocalHandler):
     """papermill's files, written whole or not at all: on a full disk the notebook stays as it was last saved."""
 
     def write(self, buf: str, path: str) -> None:
-        write_atomic(Path(path), buf.encode())
+        whole = Path(path)
+        part = whole.with_name(f".{whole.name}.part")
+        try:
+            # Before and after every cell: it need not have reached the disk each time, as what counts must.
+            part.write_text(buf, encoding="utf-8")
+            part.replace(whole)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise storage_error(whole, error) from error
 
 
 class _OwnKernel(KernelSpecManager):
