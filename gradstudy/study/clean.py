@@ -43,7 +43,8 @@ def held(workspace: Path) -> Iterator[None]:
     with ExitStack() as stack:
         for folder in _folders(workspace / "runs"):
             stack.enter_context(hold(folder))
-        for folder in _folders(workspace / "reports"):
+        # Where nothing was ever run, nobody builds reports either, and no lock need be left.
+        for folder in _folders(workspace / "reports") if (workspace / "runs").is_dir() else ():
             stack.enter_context(hold_reports(workspace, folder.name))
         yield
 

@@ -102,6 +102,13 @@ def test_what_a_killed_builder_left_of_a_report_goes_and_the_report_stays(litter
     assert {path.name for path in profile.iterdir()} == {".away.ab12cd_9", "small", ".git", ".link.ab12cd_9", ".notes"}
 
 
+def test_a_workspace_of_reports_alone_stays_as_it_is(tmp_path):
+    (tmp_path / "reports" / "standard").mkdir(parents=True)
+    with held(tmp_path):
+        pass
+    assert tree(tmp_path) == {"reports", "reports/standard"}
+
+
 def test_nothing_is_cleaned_while_reports_are_built(littered, monkeypatch):
     from gradstudy.errors import StudyHeldError
 
