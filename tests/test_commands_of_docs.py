@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -187,12 +188,13 @@ def test_the_first_command_of_the_readme(tmp_path):
 
 
 @pytest.fixture
-def slurm(tmp_path, monkeypatch):
+def slurm(monkeypatch):
     """SLURM on this machine alone: munge, slurmctld and slurmd with keys, ports and folders of their own."""
     if not shutil.which("slurmctld") or not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("needs SLURM, and root to start it (Debian: apt-get install slurm-wlm)")
-    place = tmp_path / "slurm"
-    (place / "state").mkdir(parents=True)
+    # The name of a local socket in it, which holds the machine's name too, may have 108 characters.
+    place = Path(tempfile.mkdtemp(prefix="gs-", dir="/tmp"))
+    (place / "state").mkdir()
     (place / "key").write_bytes(os.urandom(128))
     (place / "key").chmod(0o400)
     (place / "slurm.conf").write_text(slurm_conf(place, platform.node(), free_ports(2)))
@@ -200,6 +202,7 @@ def slurm(tmp_path, monkeypatch):
     options = [f"--{name}={place / name}" for name in ("key-file", "socket", "pid-file", "log-file", "seed-file")]
     options[0] = f"--key-file={place / 'key'}"
     with ExitStack() as there:
+        there.callback(shutil.rmtree, place, ignore_errors=True)
         for command in (["munged", "--foreground", "--force", *options], ["slurmctld", "-D"], ["slurmd", "-D"]):
             process = there.enter_context(
                 subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

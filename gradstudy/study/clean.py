@@ -123,7 +123,9 @@ def _within(run: Path) -> Iterator[tuple[Path, str]]:
 def _is_aside(folder: Path) -> bool:
     """Whether a report was being built there; one that holds the only copy of the former report is none."""
     named = _ASIDE.fullmatch(folder.name)
-    return named is not None and ((folder.parent / named[1]).is_dir() or not (folder / "old").exists())
+    if named is None or not {path.name for path in folder.iterdir()} <= {"new", "old"}:
+        return False
+    return (folder.parent / named[1]).is_dir() or not (folder / "old").exists()
 
 
 def _unfinished(folder: Path) -> list[Path]:

@@ -75,7 +75,7 @@ def close(folder, *, again=False):
 )
 def test_a_folder_that_is_closed_between_two_runs(open_sixes, undisturbed, part):
     six = next(open_sixes)
-    process = six.start()
+    process = six.start("--jobs", "2")  # with a core for each, all six would end at once
     six.wait_for(lambda: len(list(six.folder.glob("runs/six/*/run.json"))) >= 2)
     process.terminate()
     process.communicate(timeout=120)

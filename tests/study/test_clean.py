@@ -87,6 +87,7 @@ def test_what_a_killed_builder_left_of_a_report_goes_and_the_report_stays(litter
         (profile / place).mkdir(parents=True)
     # Not ours: by its name, or a link.
     (profile / ".git" / "new").mkdir(parents=True)
+    (profile / ".mine.original" / "thesis").mkdir(parents=True)
     (profile / ".link.ab12cd_9").symlink_to(profile / "small")
     (profile / ".index.html.abc.part").write_text("<")
     (profile / ".notes").write_text("mine")
@@ -99,7 +100,8 @@ def test_what_a_killed_builder_left_of_a_report_goes_and_the_report_stays(litter
     }
     remove(found)
     # .away holds the only copy of a report that was being replaced.
-    assert {path.name for path in profile.iterdir()} == {".away.ab12cd_9", "small", ".git", ".link.ab12cd_9", ".notes"}
+    stays = {".away.ab12cd_9", "small", ".git", ".link.ab12cd_9", ".notes", ".mine.original"}
+    assert {path.name for path in profile.iterdir()} == stays
 
 
 def test_a_workspace_of_reports_alone_stays_as_it_is(tmp_path):
