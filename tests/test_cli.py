@@ -329,6 +329,18 @@ def test_quick_that_decides_nothing_ends_with_where_verdicts_come_from(gradstudy
     assert "quick decides no claim" not in said.stdout
 
 
+def test_a_broken_report_keeps_no_verdict_of_others_from_being_told(gradstudy, tmp_path):
+    (tmp_path / "studies" / "tiny" / "study.yaml").write_text(STUDY + "claims: {P1: [base]}\n")
+    (tmp_path / "reports" / "quick" / "zzz").mkdir(parents=True)
+    (tmp_path / "reports" / "quick" / "zzz" / "report.json").write_text("{")
+    ran = gradstudy("run", "tiny", "--json", code=1)
+    assert [row["claim"] for row in json.loads(ran.stdout)["claims"]] == ["P1"]
+    told = gradstudy("claims", "--profile", "quick", "--json", code=1)
+    assert [row["claim"] for row in json.loads(told.stdout)] == ["P1"]
+    for said in (ran, told):
+        assert "quick/zzz/report.json cannot be read" in said.stderr
+
+
 @pytest.mark.parametrize("code", ["import gradstudy", "from gradstudy.cli import main; main(['--help'])"])
 def test_help_and_import_load_nothing_heavy(code):
     heavy = ("torch", "pandas", "numpy", "matplotlib", "papermill", "jupytext", "pydantic", "rich")

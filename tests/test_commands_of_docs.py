@@ -31,6 +31,7 @@ TORCH = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/
 ELSEWHERE = {
     FIRST: "test_the_first_command_of_the_readme, in tox -e faults",
     "pip install -c constraints.txt .": "as part of it",
+    "pip install -c constraints.txt '.[docs]' && mkdocs build": "by tox, after the tests",
     "python3 -m venv .venv-tox && .venv-tox/bin/pip install tox && .venv-tox/bin/tox": "by .ci/run",
     TORCH: "test_the_build_of_torch_that_a_page_names_is_the_one_that_is_tested: its registry is not always to be had",
 }
@@ -203,16 +204,21 @@ def slurm(monkeypatch):
     options[0] = f"--key-file={place / 'key'}"
     with ExitStack() as there:
         there.callback(shutil.rmtree, place, ignore_errors=True)
-        for command in (["munged", "--foreground", "--force", *options], ["slurmctld", "-D"], ["slurmd", "-D"]):
-            process = there.enter_context(
-                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            )
+        log = place / "daemons.log"
+        said = there.enter_context(open(log, "wb"))
+
+        def daemon(*command: str) -> None:
+            process = there.enter_context(subprocess.Popen(command, stdout=said, stderr=said))
             there.callback(process.terminate)
-            time.sleep(1)
-        wait_for(lambda: "idle" in subprocess.run(["sinfo"], capture_output=True, text=True).stdout, place / "ctld.log")
+
+        daemon("munged", "--foreground", "--force", *options)
+        wait_for((place / "socket").exists, log)
+        daemon("slurmctld", "-D")
+        daemon("slurmd", "-D")
+        wait_for(lambda: "idle" in subprocess.run(["sinfo"], capture_output=True, text=True).stdout, log)
         yield
         subprocess.run(["scancel", "--full", "--user", "root"], check=True)
-        wait_for(lambda: len(squeue()) == 0, place / "ctld.log")
+        wait_for(lambda: len(squeue()) == 0, log)
 
 
 def squeue() -> list[str]:

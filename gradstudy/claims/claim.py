@@ -117,11 +117,14 @@ class Claim:
     def __post_init__(self) -> None:
         # A word that is not known would be read as another one.
         if self.kind not in get_args(Kind):
-            raise ValueError(f"claim {self.id} of the kind {self.kind!r}; needed is one of {', '.join(get_args(Kind))}")
+            raise ValueError(
+                f"claim {self.id} of the kind {self.kind!r}; needed is one of {', '.join(get_args(Kind))}, which says "
+                "whether one estimate is enough to decide; correct the word"
+            )
         if not self.source_status.startswith(_STATUSES):
             raise ValueError(
                 f"claim {self.id} with the source_status {self.source_status!r}; needed is one that begins with "
-                f"one of {', '.join(_STATUSES)}"
+                f"one of {', '.join(_STATUSES)}, by which a citation says whose words they are; correct the word"
             )
 
 

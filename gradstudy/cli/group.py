@@ -44,7 +44,7 @@ class _Commands(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # a terminal without σ shows its number
         # Python's end takes a moment, in which an interrupt would only spoil the exit code of what is done.
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        atexit.register(_ignore_interrupts)
         try:
             return super().invoke(ctx)
         except GradstudyError as error:
@@ -52,13 +52,18 @@ class _Commands(click.Group):
                 click.echo(f"gradstudy: {said}", err=True)
             ctx.exit(2 if isinstance(error, USAGE_ERRORS) else 1)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is stopped; a second one would only spoil the exit code
+            _ignore_interrupts()  # all is stopped; a second one would only spoil the exit code
             # CPython keeps in mind an interrupt that came while code from a string ran, as it does during imports, and
             # then ends by the signal instead of the exit code, although it was caught. The next such code clears that.
             exec("")
             kept = "; what is finished is kept, `gradstudy run` goes on from there"
             click.echo(f"gradstudy: interrupted{kept if ctx.invoked_subcommand == 'run' else ''}", err=True)
             ctx.exit(130)
+
+
+def _ignore_interrupts() -> None:
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -26,11 +26,13 @@ def claims(profile: str, check: bool, workspace: Path, as_json: bool) -> None:
     from gradstudy.study.workspace import profile_reports
 
     reports = profile_reports(workspace, profile)
-    rows = ledger.rows(reports)
+    rows, broken = ledger.readable_rows(reports)
     if as_json:
         print_json(rows)
     else:
         click.echo(ledger.as_text(rows, width()) if rows else ledger.none(reports))
+    if broken:  # the others' verdicts are told whatever has become of it
+        raise broken[0]
 
 
 def _check(profile: str, workspace: Path, as_json: bool) -> None:

@@ -84,8 +84,10 @@ def plan(
 @json_option
 def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **options: Any) -> None:
     """Run what is needed of STUDY... (default: all), then build the reports and print the claims."""
+    from gradstudy.report import ledger
     from gradstudy.study.progress import progress
     from gradstudy.study.runner import run_studies
+    from gradstudy.study.workspace import profile_reports
 
     # A scheduler's or a container's SIGTERM is an interrupt: runs are stopped in order and say so.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -105,11 +107,13 @@ def run(slugs: tuple[str, ...], workspace: Path, strict: bool, as_json: bool, **
         try:
             reports = _build_reports(studies, order, workspace)
         except GradstudyError:
-            # Hours of runs are told whatever becomes of the reports.
-            _tell(tally, None, [], workspace, as_json)
+            # Hours of runs are told whatever becomes of a report, and so are the claims of the others.
+            rows, _ = ledger.readable_rows(profile_reports(workspace, order.profile))
+            _tell(tally, rows, None, [], workspace, as_json)
             raise
     undrawn = _undrawn(studies, reports)
-    _tell(tally, reports, undrawn, workspace, as_json)
+    rows = ledger.rows(reports) if reports else []
+    _tell(tally, rows, reports, undrawn, workspace, as_json)
     _tell_undrawn(undrawn)
     _tell_unmeasured(studies, reports)
     broken = any(figure["failed"] for figure in undrawn)
@@ -241,17 +245,25 @@ def _tell_unmeasured(studies: tuple[Study, ...], reports: Path | None) -> None:
             click.echo(f"claim {claim['claim']} of {study.slug}: {claim['reason']}", err=True)
 
 
-def _tell(tally: Tally, reports: Path | None, undrawn: list[dict[str, Any]], workspace: Path, as_json: bool) -> None:
+def _tell(
+    tally: Tally,
+    rows: list[dict[str, Any]],
+    reports: Path | None,
+    undrawn: list[dict[str, Any]],
+    workspace: Path,
+    as_json: bool,
+) -> None:
     from gradstudy.report import ledger
 
-    rows = ledger.rows(reports) if reports else []
     if as_json:
         runs = [row for plan in tally.plans for row in _rows(plan)]
         found = {"executed": tally.executed, "reports": str(reports or ""), "claims": rows, "undrawn": undrawn}
         print_json({"runs": runs, **found})
         return
-    if reports:
-        click.echo((ledger.as_text(rows, width()) if rows else ledger.none(reports)) + "\n")
+    if rows:
+        click.echo(ledger.as_text(rows, width()) + "\n")
+    elif reports:
+        click.echo(ledger.none(reports) + "\n")
     for plan in tally.plans:
         click.echo(f"{plan.study.slug} ({plan.name}): {tally.summary(plan)}")
     click.echo(f"runs: {workspace / 'runs'}")

@@ -43,14 +43,14 @@ def build_all(studies: Sequence[Study], profile: str, workspace: Path) -> Path:
     folder, wrong = workspace / "reports" / profile, list[GradstudyError]()
     with hold_reports(workspace, profile) if (workspace / "runs").is_dir() else nullcontext():
         for study in studies:
-            current = stamp(study, profile, workspace)
-            if current and current != _stamp_of(folder / study.slug):
-                try:
+            try:
+                current = stamp(study, profile, workspace)
+                if current and current != _stamp_of(folder / study.slug):
                     _build_from_runs(study, profile, workspace, current)
-                except StorageError:
-                    raise
-                except GradstudyError as error:  # the others must not wait for it
-                    wrong.append(error)
+            except StorageError:
+                raise
+            except GradstudyError as error:  # the others must not wait for it
+                wrong.append(error)
         wrong += _build_index(folder, profile)
     if wrong:
         raise _first_of(wrong)

@@ -51,7 +51,8 @@ def find(target: str, workspace: Path) -> Citable:
     found = sorted((one for one in known if target in one.names), key=lambda one: bool(one.missing))
     if not found:
         study = target.partition("/")[0].partition("@")[0]
-        check_read(broken, study if "/" in target or study in broken else "")
+        named = "/" in target or "@" in target or study in broken  # else it is a claim of whichever study
+        check_read(broken, study if named else "")
         raise _unknown(target, known, workspace / "reports")
     if not _is_standard(found[0].folder):  # which would come before it
         check_read(broken, found[0].identity.study)

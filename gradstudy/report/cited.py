@@ -13,5 +13,7 @@ def cited_runs(workspace: Path) -> frozenset[tuple[str, str]]:
     Raises:
         ReportError: a report cannot be read; which runs it refers to is not known.
     """
-    reports = [form.load(path) for path in sorted(workspace.glob("reports/*/[!.]*/report.json"))]
+    # A builder that was killed while it replaced a report may have left the former one aside, alone.
+    places = [place for kind in ("[!.]*", ".*/old") for place in workspace.glob(f"reports/*/{kind}/report.json")]
+    reports = [form.load(path) for path in sorted(places)]
     return frozenset((report["study"], row["run"]) for report in reports for row in report["runs"]["list"])

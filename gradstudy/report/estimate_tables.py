@@ -17,8 +17,8 @@ _KEY = ("run", "group", "control")
 def estimates(report: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Iterator[tuple[str, str, Estimate]]:
     """Table, run and estimate of every row of every such table; none of a study that has claims, whose estimates count.
 
-    A row's condition is its group, the parameters in which runs of the group differ, and the texts in the row; its unit
-    is the column `unit`, else the name of the value's column.
+    A row's condition is its group and its control, the parameters in which runs of the group differ, and the texts in
+    the row; its unit is the column `unit`, else the name of the value's column.
 
     Args:
         report: content of report.json.
@@ -54,4 +54,5 @@ def _condition(row: Mapping[Any, Any], table: pd.DataFrame, value: str, paramete
     varied = [name for name in table.columns if name in parameters and alike[name].nunique(dropna=False) > 1]
     telling = [name for name in table.columns if name not in (*_KEY, "unit", value, *parameters)]
     texts = [row[name] for name in telling if isinstance(row[name], str)]
-    return ", ".join([row["group"], *(f"{name} = {row[name]}" for name in varied), *texts])
+    planted = [f"control {row['control']}"] if row["control"] else []
+    return ", ".join([row["group"], *planted, *(f"{name} = {row[name]}" for name in varied), *texts])

@@ -19,6 +19,12 @@ def rows(reports_folder: Path) -> list[dict[str, Any]]:
     return [row for report, _ in load_all(reports_folder) for row in _rows(report)]
 
 
+def readable_rows(reports_folder: Path) -> tuple[list[dict[str, Any]], list[ReportError]]:
+    """As `rows`, of the reports that can be read; why the others cannot."""
+    reports, broken = readable(reports_folder)
+    return [row for report, _ in reports for row in _rows(report)], broken
+
+
 def load_all(reports_folder: Path) -> list[tuple[dict[str, Any], Path]]:
     """Content and folder of every report in `reports/<profile>`.
 
@@ -44,7 +50,10 @@ def readable(reports_folder: Path) -> tuple[list[tuple[dict[str, Any], Path]], l
 
 def none(reports_folder: Path) -> str:
     """Why the ledger of `reports/<profile>` has no rows."""
-    if load_all(reports_folder):
+    reports, broken = readable(reports_folder)
+    if broken:
+        return f"No report in {reports_folder} that can be read has a claim."
+    if reports:
         return f"None of the reports in {reports_folder} has a claim: their study.yaml names none."
     return f"There is no report in {reports_folder}; `gradstudy run --profile {reports_folder.name}` builds them."
 

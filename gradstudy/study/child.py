@@ -93,11 +93,12 @@ def _run(request: dict[str, Any], folder: Path, tell: Tell) -> tuple[Outcome, An
     outcome = execute(to_node(request["notebook"]), request["parameters"], options)
     if outcome.status != "ok":
         return outcome, None
+    evidence = take(folder, before)
     try:
         check_records(folder, request["parameters"])
     except RecordError as error:
         return Outcome("failed", Failure.of_error(error)), None
-    return outcome, take(folder, before)
+    return outcome, evidence
 
 
 def _take_stdout() -> Tell:

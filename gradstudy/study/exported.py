@@ -66,8 +66,9 @@ def execute(nb: Any, **options: Any) -> Any:
         with _variables(variables), limited(held), open(folder / "log", "a", encoding="utf-8") as log:
             try:
                 nb = execute_managed(nb, options=Options(limit, folder, held, log=log), **options)
+                found = evidence.take(folder, before)
                 check_records(folder, request["parameters"])
-                seen = evidence.take(folder, before)
+                seen = found
             except NotebookStoppedError as error:
                 outcome, stopped = error.outcome, error
             except RecordError as error:

@@ -69,7 +69,7 @@ def limit(megabytes: int) -> None:
 
 @contextmanager
 def limited(megabytes: int) -> Iterator[None]:
-    """As `limit`, for processes that are started meanwhile; this one is as before afterwards."""
+    """As `limit`, for this process and those that it starts meanwhile; afterwards it is as before."""
     try:
         import resource
     except ImportError:  # Windows

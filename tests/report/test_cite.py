@@ -200,8 +200,9 @@ def test_a_broken_report_stops_what_it_may_hold_and_nothing_else(own: Path, grow
     for target in ("broken", "broken/growth", "broken@0123", "T9"):
         with pytest.raises(ReportError, match=r"standard/broken/report\.json cannot be read"):
             cite(target, own)
-    with pytest.raises(UnknownFigureError):
-        cite("other/growth", own)
+    for target in ("other/growth", "other@0123", "other/growth@0123"):
+        with pytest.raises(UnknownFigureError):
+            cite(target, own)
     # What quick has as well is not taken for what standard has.
     shutil.copytree(own / "reports" / "standard" / "made-up", own / "reports" / "quick" / "made-up", dirs_exist_ok=True)
     (own / "reports" / "standard" / "made-up" / "report.json").write_text("{")

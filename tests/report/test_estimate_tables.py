@@ -32,6 +32,14 @@ def test_each_row_with_an_interval_is_an_estimate_told_apart_by_what_differs():
     ]
 
 
+def test_a_control_is_no_row_of_its_group():
+    found = estimates(REPORT, {"ratios": table(control=["", "slower", "", ""])})
+    assert [one.condition for _, _, one in found][:2] == [
+        "gated, module = lstm, fused",
+        "gated, control slower, module = lstm, stepped",
+    ]
+
+
 def test_a_column_of_units_is_the_unit_and_no_condition():
     (first, *_) = estimates(REPORT, {"ratios": table(unit="s")})
     assert first[2] == Estimate(0.5, 0.25, 0.75, 9, "s", "gated, module = lstm, fused")

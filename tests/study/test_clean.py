@@ -216,6 +216,11 @@ def test_a_real_report_keeps_its_runs(workspace):
     (run,) = workspace.folder.glob("runs/small/[0-9a-f]*")
     workspace.profile(grid=[{"name": "base", "over": {"seed": [5]}}])
     assert json.loads(call(workspace, "--yes", "--json").stdout)["leftovers"] == []
+    # So does one that a builder, killed while it replaced it, has left aside.
+    aside = workspace.folder / "reports" / "quick" / ".small.ab12cd_9"
+    aside.mkdir()
+    (workspace.folder / "reports" / "quick" / "small").rename(aside / "old")
+    assert json.loads(call(workspace, "--yes", "--json").stdout)["leftovers"] == []
     shutil.rmtree(workspace.folder / "reports")
     assert len(json.loads(call(workspace, "--yes", "--json").stdout)["leftovers"]) == 1
     assert not run.exists()

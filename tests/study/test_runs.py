@@ -131,6 +131,7 @@ def test_a_column_named_like_a_parameter_fails_the_run_at_its_end_and_not_the_re
         "the table 'rates' has the column 'run', 'gain', which is also a parameter of its run" in planned.state.detail
     )
     assert (planned.folder / "notebook.ipynb").is_file()
+    assert not (planned.folder / "evidence.json").exists()
 
 
 def test_a_failed_notebook_shows_where(workspace):

@@ -56,16 +56,17 @@ def of_figure(again: Again, names: Sequence[str], execution: Execution) -> Findi
     return _tables(again, wanted, _executed(again, wanted, execution), names, execution.tolerance)
 
 
-def no_longer_planned(again: Again) -> tuple[int, int]:
-    """How many of the report's runs the study as it is now does not ask for any more, and how many there are."""
-    listed = {run.digest for run in stored.runs(again.stored.report)}
-    return len(listed - _planned(again)), len(listed)
+def changes_of_plan(again: Again) -> tuple[int, int]:
+    """How many of the report's runs the study as it is now asks for no longer, and how many others it asks for.
 
-
-def _planned(again: Again) -> set[str]:
+    Raises:
+        GradstudyError: the study's files do not fit.
+    """
     with tempfile.TemporaryDirectory(prefix="gradstudy-verify-") as folder:  # where no run is
         points = make_plan(again.study, again.stored.report["profile"], Path(folder)).points
-    return {planned.digest[:RUN_CHARACTERS] for planned in points}
+    planned = {point.digest[:RUN_CHARACTERS] for point in points}
+    listed = {run.digest for run in stored.runs(again.stored.report)}
+    return len(listed - planned), len(planned - listed)
 
 
 def _ended_well(report: Mapping[str, object]) -> set[str]:

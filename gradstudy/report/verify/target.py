@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
-from gradstudy.errors import GradstudyError, ReportError, UnknownFigureError
+from gradstudy.errors import GradstudyError, UnknownFigureError
 from gradstudy.report import citable, edition, identity, stored, study_claims
 from gradstudy.report.citable import Citable
 from gradstudy.report.identity import Identity
@@ -86,9 +86,8 @@ def _decided(again: Again, strength: Strength, execution: Execution) -> Iterator
 
 
 def _stopped(folder: Path, error: GradstudyError) -> Verification:
-    """A report that is not what was written differs; of another, whose study is not here, nobody knows."""
-    outcome = Outcome.DIFFERS if isinstance(error, ReportError) else Outcome.UNVERIFIED
-    finding = Finding("report", outcome, type(error).__name__, (str(error),))
+    """Nobody knows: its study is not here or broken. One that cannot be read itself is told by its tables' finding."""
+    finding = Finding("report", Outcome.UNVERIFIED, type(error).__name__, (str(error),))
     return Verification(f"{folder.name} ({folder.parent.name})", (finding,))
 
 
@@ -182,11 +181,12 @@ def _verification(subject: str, findings: Sequence[Finding], again: Again, stren
 
 def _changed(again: Again) -> str:
     try:
-        gone, total = executed.no_longer_planned(again)
+        gone, new = executed.changes_of_plan(again)
     except GradstudyError as error:
         return f"the study has changed: it cannot be planned any more ({error.came})"
-    what = "study.yaml, notebook, lib.py or data"
-    return f"the study has changed: {gone} of {total} runs are planned no longer ({what})" if gone else ""
+    told = [f"{gone} of {len(again.stored.report['runs']['list'])} runs are planned no longer"] if gone else []
+    told += [f"{new} are planned that the report does not have"] if new else []
+    return f"the study has changed: {', '.join(told)} (study.yaml, notebook, lib.py or data)" if told else ""
 
 
 def _notes(again: Again, strength: Strength) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -74,6 +75,14 @@ def test_a_study_that_has_changed_since_is_told_beside_a_report_that_is_identica
         assert found.changed.startswith("the study has changed: 8 of 8 runs are planned no longer")
         assert found.changed in as_text(found)
         assert found.changed in as_json(found)["notes"]
+    notebook.write_text(notebook.read_text().replace("\nanother = 1\n", ""))
+    assert verified("made-up", tmp_path).changed == ""
+    spec = yaml.safe_load((study.folder / "study.yaml").read_text())
+    spec["profiles"]["standard"]["grid"].append({"name": "further", "set": {"seed": 99}})
+    (study.folder / "study.yaml").write_text(yaml.safe_dump(spec))
+    assert verified("made-up", tmp_path).changed.startswith(
+        "the study has changed: 1 are planned that the report does not"
+    )
     notebook.write_text("seed = 1\n")
     assert verified("made-up", tmp_path).changed.startswith("the study has changed: it cannot be planned any more (")
 
@@ -144,6 +153,14 @@ def test_one_that_cannot_be_read_does_not_keep_others_from_being_verified(own: P
     said = CliRunner().invoke(main, ["verify", str(own / "reports"), "--workspace", str(own), "--strength", "redraw"])
     assert said.exit_code == 1
     assert "not verified" in said.output
+
+
+def test_a_study_whose_claims_cannot_be_imported_here_verifies_nothing(own: Path):
+    shutil.copytree(own / PLACE, own / "reports" / "quick" / "made-up")
+    (own / "studies" / "made-up" / "claims.py").write_text("import nothing_of_that_name\n")
+    found = list(verify(str(own / "reports"), own, "recompute", Execution(Lines())))
+    assert [one.outcome for one in found] == [Outcome.UNVERIFIED] * 2
+    assert "nothing_of_that_name" in places(found[0], "report")
 
 
 def test_the_page_over_all_reports_is_set_again(own: Path):
